@@ -1,7 +1,7 @@
 // Finds the requested symbols that a frame names, to tell which instruments a frame that was not understood is about.
 
-/** Maximum values of a frame that are looked at. */
-const MAX_VALUES = 500;
+/** Maximum values of a frame that are looked at, the outer ones first: an order book has many more. */
+const MAX_VALUES = 100;
 /** Longer texts are not names. */
 const MAX_TEXT = 200;
 /** Separates a symbol from the rest of a topic, as in `market.btcusdt.bbo` and `BTCUSDT@trade`. */
@@ -11,8 +11,8 @@ const SEPARATORS = /[.@:|~]/;
 export function namedSymbols(frame: unknown, requested: ReadonlySet<string>): readonly string[] {
   const found = new Set<string>();
   const waiting: unknown[] = [frame];
-  for (let seen = 0; waiting.length > 0 && seen < MAX_VALUES; seen++) {
-    const value = waiting.pop();
+  for (let index = 0; index < Math.min(waiting.length, MAX_VALUES); index++) {
+    const value = waiting[index];
     if (typeof value === 'string') addNames(value, requested, found);
     else if (typeof value === 'object' && value !== null)
       for (const part of Object.values(value).slice(0, MAX_VALUES)) waiting.push(part);

@@ -74,6 +74,8 @@ it.each([
 
 it('looks at a bounded number of values of a large frame', () => {
   const names = (count: number) => [...Array.from({ length: count }, () => 'x'), 'AAPL'];
-  expect(namedSymbols(names(100), new Set(['AAPL']))).toEqual(['AAPL']);
+  expect(namedSymbols(names(50), new Set(['AAPL']))).toEqual(['AAPL']);
+  const book = { bids: Array.from({ length: 1_000 }, () => ['1.5', '2']), symbol: 'AAPL' };
+  expect(namedSymbols(book, new Set(['AAPL']))).toEqual(['AAPL']);
   expect(namedSymbols(names(1_000), new Set(['AAPL']))).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { barChannel, CHANNELS, priceChannel, tradeChannel } from '../../constants.ts';
+import { barChannel, CHANNELS, priceChannel, tradeChannel, venueOf } from '../../constants.ts';
 import { trade, tradeCancel, tradeCorrection } from '../../index.ts';
 
 describe('channels of venues', () => {
@@ -23,6 +23,27 @@ describe('channels of venues', () => {
 
   it.each(['two words', 'a{b}', 'x'.repeat(128)])('reject the venue "%s"', (venue) => {
     expect(() => priceChannel(venue)).toThrow(/invalid name/);
+  });
+
+  it.each(['PRICE_DATA', 'PRICE_DATA.kraken', 'PRICE_DATA.a.b', 'PRICE_DATA.'])(
+    'name the venue of %s',
+    (name) => {
+      const venue = venueOf(name);
+      expect(venue === undefined ? 'PRICE_DATA' : `PRICE_DATA.${venue}`).toBe(name);
+    },
+  );
+
+  it('have keys of their own on the status channels, and PRICE_DATA keeps those of earlier versions', () => {
+    const { FEED_STATUS, INSTRUMENT_STATUS } = CHANNELS;
+    const about = { feed: 'alpaca', symbol: 'BTC/USD' };
+    const keys = ['PRICE_DATA', 'PRICE_DATA.kraken'].map((channel) =>
+      [FEED_STATUS, INSTRUMENT_STATUS].map((each) => each.keyOf({ ...about, channel })),
+    );
+    expect(keys).toEqual([
+      ['alpaca', 'BTC/USD'],
+      ['PRICE_DATA.kraken', 'PRICE_DATA.kraken BTC/USD'],
+    ]);
+    expect([FEED_STATUS.keyOf(about), INSTRUMENT_STATUS.keyOf(about)]).toEqual(keys[0]);
   });
 
   it('identify a bar by symbol and interval', () => {
