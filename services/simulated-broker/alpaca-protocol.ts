@@ -1,7 +1,6 @@
 // The messages of Alpaca's market data stream v2: control messages, error codes, data messages, client messages.
 
 import { z } from 'zod';
-import type { BrokerEvent, StatusEvent } from './sources/price-source.ts';
 
 /** Error codes and texts. Source: docs.alpaca.markets, "WebSocket Stream", section "Errors". */
 const ERRORS = {
@@ -33,7 +32,8 @@ export interface ServerMessage {
 /** `t` is RFC 3339 text in JSON and a timestamp extension in msgpack. */
 interface TradeMessage extends ServerMessage {
   readonly T: 't';
-  readonly i: number;
+  /** Missing if the broker sends no identifiers. */
+  readonly i?: number;
   readonly S: string;
   readonly x: string;
   readonly p: number;
@@ -70,7 +70,54 @@ interface StatusMessage extends ServerMessage {
   readonly z: string;
 }
 
-export type DataMessage = TradeMessage | QuoteMessage | StatusMessage;
+/** A corrected trade: fields with `o` are the original's, those with `c` the corrected ones. `t` as in a trade. */
+interface CorrectionMessage extends ServerMessage {
+  readonly T: 'c';
+  readonly S: string;
+  readonly x: string;
+  readonly oi?: number;
+  readonly op: number;
+  readonly os: number;
+  readonly oc: readonly string[];
+  readonly ci?: number;
+  readonly cp: number;
+  readonly cs: number;
+  readonly cc: readonly string[];
+  readonly t: Date;
+  readonly z: string;
+}
+
+/** A cancelled trade; `a` is C (cancel) or E (error), `t` as in a trade. */
+interface CancelMessage extends ServerMessage {
+  readonly T: 'x';
+  readonly S: string;
+  readonly i?: number;
+  readonly x: string;
+  readonly p: number;
+  readonly s: number;
+  readonly a: 'C' | 'E';
+  readonly t: Date;
+  readonly z: string;
+}
+
+/** A price band; `i` is B (in force) or F (not in force), `t` as in a trade. */
+interface BandMessage extends ServerMessage {
+  readonly T: 'l';
+  readonly S: string;
+  readonly u: number;
+  readonly d: number;
+  readonly i: 'B' | 'F';
+  readonly t: Date;
+  readonly z: string;
+}
+
+export type DataMessage =
+  | TradeMessage
+  | QuoteMessage
+  | StatusMessage
+  | CorrectionMessage
+  | CancelMessage
+  | BandMessage;
 
 /** A message of a client. `channels` maps channel names to symbols; `Subscriptions` checks the channel names. */
 export type ClientMessage =
@@ -89,38 +136,6 @@ export function errorMessage(
   return { T: 'error', code, msg: ERRORS[code] };
 }
 
-/**
- * The message for an event. Fields that the event lacks get IEX's values for an ordinary trade or quote:
- * exchange `V`, regular conditions, tape `C`.
- *
- * @param tradeId the exchange's trade id; unused for a quote
- */
-export function dataMessage(event: BrokerEvent, tradeId: number): DataMessage {
-  const t = new Date(event.timestamp);
-  if (event.kind === 'status') {
-    const { symbol, code, reason: [rc, rm] = ['', ''] } = event;
-    return { T: 's', S: symbol, sc: code, sm: STATUS_TEXTS[code], rc, rm, t, z: TAPE };
-  }
-  if (event.kind === 'trade') {
-    const { symbol, price, size } = event;
-    return { T: 't', i: tradeId, S: symbol, x: EXCHANGE, p: price, s: size, t, c: ['@'], z: TAPE };
-  }
-  const { symbol, bid, bid_size, ask, ask_size } = event;
-  return {
-    T: 'q',
-    S: symbol,
-    bx: EXCHANGE,
-    bp: bid,
-    bs: bid_size,
-    ax: EXCHANGE,
-    ap: ask,
-    as: ask_size,
-    t,
-    c: ['R'],
-    z: TAPE,
-  };
-}
-
 /** Validates a decoded client message; undefined if it violates the protocol (error 400). */
 export function readClientMessage(value: unknown): ClientMessage | undefined {
   const { success, data } = clientMessage.safeParse(value);
@@ -129,16 +144,6 @@ export function readClientMessage(value: unknown): ClientMessage | undefined {
   const { action, ...channels } = data;
   return { action, channels };
 }
-
-const STATUS_TEXTS: Readonly<Record<StatusEvent['code'], string>> = {
-  H: 'Trading Halt',
-  P: 'Volatility Trading Pause',
-  Q: 'Quotation Resumption',
-  T: 'Trading Resumption',
-};
-
-const EXCHANGE = 'V';
-const TAPE = 'C';
 
 /** `*`, or a symbol such as `AAPL`, `BRK.B`, `BTC/USD`, `BAND-GBP`. */
 const symbols = z.array(z.string().regex(/^(\*|\w[\w./:-]{0,31})$/));

@@ -5,10 +5,11 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { type BrokerErrorCode, dataMessage } from './alpaca-protocol.ts';
+import type { BrokerErrorCode, DataMessage } from './alpaca-protocol.ts';
 import { BrokerFaults } from './broker-faults.ts';
 import { ClientSession, type Credentials } from './client-session.ts';
 import { codecFor } from './codec.ts';
+import { DataMessages } from './data-messages.ts';
 import { createGenerator } from './sources/generator.ts';
 import type { PriceSource } from './sources/price-source.ts';
 
@@ -38,6 +39,10 @@ export interface SimulatedBrokerOptions {
   readonly authTimeoutMs?: number;
   /** Maximum unsent bytes of a client before it is closed as too slow (error 407); default 16 MiB. */
   readonly maxBufferedBytes?: number;
+  /** Trades of the past that a new connection gets after its first subscription, as with some venues; default 0. */
+  readonly resentTrades?: number;
+  /** Whether trades have identifiers; default true. */
+  readonly tradeIds?: boolean;
   /** Default: a generator. The broker starts its source once, when any client subscribes for the first time. */
   readonly source?: PriceSource;
   /** Default: silent. */
@@ -54,7 +59,7 @@ export interface BrokerStats {
   readonly accepted: number;
   /** Connections refused with 406 in total. */
   readonly refused: number;
-  /** Trades and quotes sent. */
+  /** Data messages sent. */
   readonly messagesSent: number;
 }
 
@@ -96,6 +101,8 @@ export class SimulatedBroker implements AsyncDisposable {
   readonly #sessions = new Set<ClientSession>();
   /** Closed sessions that still count against the connection limit. */
   readonly #unreleased = new Set<ClientSession>();
+  /** The newest `resentTrades` trades. */
+  readonly #recentTrades: DataMessage[] = [];
   readonly #stopping = new AbortController();
   readonly #counters = { maxConcurrent: 0, accepted: 0, refused: 0, messagesSent: 0 };
   #sending: Promise<void> | undefined;
@@ -147,7 +154,8 @@ export class SimulatedBroker implements AsyncDisposable {
       faults: this.faults,
       log,
       admit: (candidate, credentials) => this.#admit(candidate, credentials),
-      onSubscribed: () => {
+      onFirstSubscribed: () => {
+        this.#counters.messagesSent += session.deliver(this.#recentTrades);
         this.#sending ??= this.#sendPrices();
       },
     });
@@ -191,11 +199,13 @@ export class SimulatedBroker implements AsyncDisposable {
   }
 
   async #sendPrices(): Promise<void> {
-    let tradeId = 0;
+    const { tradeIds = true } = this.#options;
+    const data = new DataMessages(tradeIds);
     try {
       for await (const events of this.#source.batches(this.#stopping.signal)) {
-        const messages = events.map((event) => dataMessage(event, event.kind === 'trade' ? ++tradeId : 0));
+        const messages = events.map((event) => data.of(event));
         for (const session of this.#sessions) this.#counters.messagesSent += session.deliver(messages);
+        this.#remember(messages);
       }
       this.#log.info('The price source has ended.');
     } catch (error) {
@@ -203,6 +213,12 @@ export class SimulatedBroker implements AsyncDisposable {
       this.#log.error({ err: error }, 'The price source failed; closing all clients with error 500.');
       this.faults.sendError(500);
     }
+  }
+
+  #remember(messages: readonly DataMessage[]): void {
+    const { resentTrades = 0 } = this.#options;
+    for (const message of messages) if (message.T === 't') this.#recentTrades.push(message);
+    this.#recentTrades.splice(0, this.#recentTrades.length - resentTrades);
   }
 
   async #shutDown(): Promise<void> {

@@ -39,8 +39,8 @@ export interface ClientSessionOptions {
   readonly log: Logger;
   /** Checks the credentials: undefined admits the session, an error code refuses it. */
   readonly admit: (session: ClientSession, credentials: Credentials) => BrokerErrorCode | undefined;
-  /** Called after each change of the subscriptions has been acknowledged. */
-  readonly onSubscribed: () => void;
+  /** Called once, after the first change of the subscriptions has been acknowledged. */
+  readonly onFirstSubscribed: () => void;
 }
 
 type SubscriptionMessage = Exclude<ClientMessage, { readonly action: 'auth' }>;
@@ -58,6 +58,7 @@ export class ClientSession implements FaultTarget {
   readonly #authTimer: NodeJS.Timeout;
   #state: 'connected' | 'authenticated' | 'closing' = 'connected';
   #admitted = false;
+  #hasSubscribed = false;
 
   constructor(options: ClientSessionOptions) {
     this.socket = options.socket;
@@ -126,7 +127,8 @@ export class ClientSession implements FaultTarget {
     const code = this.#subscriptions[action](channels);
     if (code !== undefined) return code;
     this.#reply(this.#subscriptions.acknowledgement());
-    this.#options.onSubscribed();
+    if (!this.#hasSubscribed) this.#options.onFirstSubscribed();
+    this.#hasSubscribed = true;
     return undefined;
   }
 

@@ -21,6 +21,13 @@ const settings = z.object({
   rate: number((value) => value >= 0.01 && value <= 100_000, 'a number from 0.01 to 100000')
     .default(20)
     .describe('generated events per second over all symbols (default 20)'),
+  incidents: text('true or false', /^(true|false)$/)
+    .transform((value) => value === 'true')
+    .default(false)
+    .describe('true to generate corrections, halts and other rare events, too (default false)'),
+  resend: number(isWhole(10_000), 'a whole number from 0 to 10000')
+    .default(0)
+    .describe('trades that a new connection gets again (default 0)'),
   symbols: text('symbols separated by commas, such as AAPL,MSFT', /^[\w./:-]+(,[\w./:-]+)*$/)
     .transform((list) => list.split(','))
     .default([...DEFAULT_SYMBOLS])

@@ -20,9 +20,18 @@ try {
 }
 
 async function serve(config: BrokerConfig): Promise<void> {
-  const { host, port, key, secret, release: releaseMs } = config;
+  const { host, port, key, secret, release: releaseMs, resend: resentTrades } = config;
   const source = await openSource(config);
-  const broker = await startSimulatedBroker({ host, port, key, secret, releaseMs, source, logger });
+  const broker = await startSimulatedBroker({
+    host,
+    port,
+    key,
+    secret,
+    releaseMs,
+    resentTrades,
+    source,
+    logger,
+  });
   shutDownGracefully({ deadlineMs: 5_000, logger }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'Fatal error; shutting down the simulated broker.');
     else logger.info({ signal, ...broker.stats }, 'The simulated broker is shutting down.');
@@ -31,8 +40,15 @@ async function serve(config: BrokerConfig): Promise<void> {
   logger.info({ url: broker.url, symbols: broker.symbols }, 'The simulated broker is ready.');
 }
 
-async function openSource({ capture, speed, symbols, rate, seed }: BrokerConfig): Promise<PriceSource> {
+async function openSource({
+  capture,
+  speed,
+  symbols,
+  rate,
+  seed,
+  incidents,
+}: BrokerConfig): Promise<PriceSource> {
   if (capture !== undefined) return openCaptureSource({ path: capture, speed });
-  logger.info({ symbols, rate, seed }, 'Generating prices.');
-  return createGenerator({ symbols, rate, seed });
+  logger.info({ symbols, rate, seed, incidents }, 'Generating prices.');
+  return createGenerator({ symbols, rate, seed, incidents });
 }

@@ -2,7 +2,7 @@
 
 import type { BrokerErrorCode, DataMessage, ServerMessage } from './alpaca-protocol.ts';
 
-/** The channels of the stock feeds that a client can subscribe to. Trades, quotes and statuses carry data here. */
+/** The channels of the stock feeds that a client can subscribe to. Bars and imbalances carry no data here. */
 const STREAM_CHANNELS = [
   'trades',
   'quotes',
@@ -85,6 +85,9 @@ const CHANNEL_OF: Readonly<Record<DataMessage['T'], StreamChannel>> = {
   t: 'trades',
   q: 'quotes',
   s: 'statuses',
+  c: 'trades',
+  x: 'trades',
+  l: 'lulds',
 };
 
 const NO_SYMBOLS: ReadonlySet<string> = new Set();

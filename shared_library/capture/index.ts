@@ -2,6 +2,7 @@
 
 export { isTooDeep } from './json-depth.ts';
 export type {
+  BandEvent,
   CancelEvent,
   CorrectionEvent,
   Exclusion,

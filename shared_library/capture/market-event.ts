@@ -72,6 +72,17 @@ export interface CancelEvent {
   readonly timestamp: number;
 }
 
+/** The venue has set the price band of an instrument: bids below it and offers above it cannot be executed. */
+export interface BandEvent {
+  readonly kind: 'band';
+  readonly symbol: string;
+  /** The lowest and the highest price of an execution. Without them, no band is in force. */
+  readonly limit_down?: number;
+  readonly limit_up?: number;
+  /** When it came into force, Unix milliseconds. */
+  readonly timestamp: number;
+}
+
 export type MarketEvent = TradeEvent | QuoteEvent;
 
 /** A change of a trade that was reported before. */

@@ -2,6 +2,7 @@
 
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
+import { withIncidents } from './incidents.ts';
 import type { PriceSource } from './price-source.ts';
 import { createRandom } from './random-sequence.ts';
 
@@ -12,6 +13,11 @@ export interface GeneratorOptions {
   readonly rate?: number;
   /** The same seed and symbols produce the same events, except for timestamps; default 1. */
   readonly seed?: number;
+  /**
+   * Also generates what is rare: sale conditions, corrected and cancelled trades, halts, price bands, and empty sides
+   * of quotes. Changes of trades, halts and bands come in addition to `rate`. Default false.
+   */
+  readonly incidents?: boolean;
 }
 
 export const DEFAULT_SYMBOLS: readonly string[] = ['AAPL', 'MSFT', 'TSLA', 'NVDA', 'SPY'];
@@ -23,7 +29,7 @@ export const DEFAULT_SYMBOLS: readonly string[] = ['AAPL', 'MSFT', 'TSLA', 'NVDA
  * @throws RangeError if there is no symbol or the rate is out of range
  */
 export function createGenerator(options: GeneratorOptions = {}): PriceSource {
-  const { symbols = DEFAULT_SYMBOLS, rate = 20, seed = 1 } = options;
+  const { symbols = DEFAULT_SYMBOLS, rate = 20, seed = 1, incidents = false } = options;
   if (symbols.length === 0) throw new RangeError('The generator needs at least one symbol.');
   if (!(rate >= 0.01 && rate <= 100_000)) {
     throw new RangeError(
@@ -33,14 +39,16 @@ export function createGenerator(options: GeneratorOptions = {}): PriceSource {
   return {
     symbols,
     async *batches(signal) {
-      const next = createRandomWalk(symbols, seed);
+      const walk = createRandomWalk(symbols, seed);
+      const next = incidents ? withIncidents(walk, seed) : (timestamp: number) => [walk(timestamp)];
       const start = performance.now();
       for (let made = 0; ; ) {
         signal.throwIfAborted();
         const due = Math.floor(((performance.now() - start) * rate) / 1000) - made;
         const timestamp = Date.now();
-        const batch = Array.from({ length: Math.min(due, MAX_BATCH) }, () => next(timestamp));
-        made += batch.length;
+        const count = Math.min(due, MAX_BATCH);
+        const batch = Array.from({ length: count }, () => next(timestamp)).flat();
+        made += count;
         if (batch.length > 0) yield batch;
         if (due > MAX_BATCH) await setImmediate();
         else await setTimeout(msUntilNext(made, rate, start), undefined, { signal });

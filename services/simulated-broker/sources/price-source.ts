@@ -1,6 +1,6 @@
 // The interface between the broker and a source of prices.
 
-import type { MarketEvent } from '@tickbus/capture';
+import type { BandEvent, MarketEvent, TradeChange } from '@tickbus/capture';
 
 /** The exchange changes the trading status of an instrument. The codes are those of the consolidated tape C. */
 export interface StatusEvent {
@@ -14,7 +14,11 @@ export interface StatusEvent {
   readonly timestamp: number;
 }
 
-export type BrokerEvent = MarketEvent | StatusEvent;
+/**
+ * Identifiers of trades are decimal digits; the broker numbers trades without one. Conditions default to `@`, a regular
+ * sale. A quote's side without orders has price 0 and size 0.
+ */
+export type BrokerEvent = MarketEvent | TradeChange | BandEvent | StatusEvent;
 
 export interface PriceSource {
   /** Every symbol the source can produce. */

@@ -14,6 +14,8 @@ it('has defaults for all settings except the recorded session', () => {
     key: 'local-key',
     secret: 'local-secret',
     release: 0,
+    incidents: false,
+    resend: 0,
   });
 });
 

@@ -1,16 +1,16 @@
 // A price source that the test drives.
 
 import type { MarketEvent } from '@tickbus/capture';
-import type { PriceSource } from '../sources/price-source.ts';
+import type { BrokerEvent, PriceSource } from '../sources/price-source.ts';
 
 export class ManualSource implements PriceSource {
   readonly symbols = ['AAPL', 'MSFT'];
-  readonly #queue: (readonly MarketEvent[])[] = [];
+  readonly #queue: (readonly BrokerEvent[])[] = [];
   #failure: Error | undefined;
   #wake = () => {};
 
   /** Sends the events as one batch. */
-  push(...events: MarketEvent[]): void {
+  push(...events: BrokerEvent[]): void {
     this.#queue.push(events);
     this.#wake();
   }
@@ -21,7 +21,7 @@ export class ManualSource implements PriceSource {
     this.#wake();
   }
 
-  async *batches(signal: AbortSignal): AsyncGenerator<readonly MarketEvent[]> {
+  async *batches(signal: AbortSignal): AsyncGenerator<readonly BrokerEvent[]> {
     signal.addEventListener('abort', () => this.#wake());
     for (;;) {
       const batch = this.#queue.shift();
