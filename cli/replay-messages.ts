@@ -1,6 +1,6 @@
 // The messages to replay from a capture file: recorded tickbus messages, or venue frames as prices.
 
-import { type CaptureRecord, type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture';
+import { type CaptureRecord, readCapture, toVenueEvents, type VenueEvent } from '@tickbus/capture';
 import { PriceBook } from '@tickbus/price-gateway/tick';
 import { type Channel, defineChannel, type Price } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -39,7 +39,7 @@ export async function* replayedMessages(
   // A killed recording ends in the middle of a line; the lines before it are valid.
   for await (const record of readCapture(path, { allowTruncated: true })) {
     if (!isChannelRecord(record)) {
-      for (const event of toMarketEvents(record)) yield* priceFrom(record, event, book);
+      for (const event of toVenueEvents(record)) yield* priceFrom(record, event, book);
       continue;
     }
     const message = recordedMessage(record, plainChannels);
@@ -90,7 +90,9 @@ function plainChannel(name: string, type: string, known: Map<string, Channel>): 
   }
 }
 
-function* priceFrom({ at }: CaptureRecord, event: MarketEvent, book: PriceBook): Generator<MessageToReplay> {
+function* priceFrom({ at }: CaptureRecord, event: VenueEvent, book: PriceBook): Generator<MessageToReplay> {
+  if (event.kind === 'halt' || event.kind === 'resume') return;
+  if (event.kind === 'band') return book.setBand(event);
   const price = book.apply(event);
   if (typeof price === 'string') return;
   yield {

@@ -39,6 +39,9 @@ export function read(frame) {
         price: Number(frame.price),
         size: Number(frame.size),
         timestamp: Date.parse(frame.time),
+        trade_id: frame.trade_id,
+        // `side` is that of the maker's order.
+        taker_side: frame.side === 'sell' ? 'buy' : 'sell',
       };
     case 'subscriptions':
       return { kind: 'subscribed', symbols: subscribedSymbols(frame.channels) };

@@ -51,8 +51,17 @@ function readQuote(symbol, { bid, bidSize, ask, askSize, quoteTime }) {
   return { kind: 'quote', symbol, bid, bid_size: bidSize, ask, ask_size: askSize, timestamp: quoteTime };
 }
 
-function readTrade(symbol, { price, amount, ts }) {
-  return { kind: 'trade', symbol, price, size: amount, timestamp: ts };
+/** `direction` is that of the taker. `id` is not used, because it is too large for a number. */
+function readTrade(symbol, { price, amount, ts, tradeId, direction }) {
+  return {
+    kind: 'trade',
+    symbol,
+    price,
+    size: amount,
+    timestamp: ts,
+    trade_id: tradeId,
+    taker_side: direction,
+  };
 }
 
 /** The item lists all instruments of which both topics are confirmed. */

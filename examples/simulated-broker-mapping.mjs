@@ -33,7 +33,31 @@ function readMessage(message) {
   const timestamp = Date.parse(t);
   switch (T) {
     case 't':
-      return { kind: 'trade', symbol, price: message.p, size: message.s, timestamp };
+      return {
+        kind: 'trade',
+        symbol,
+        price: message.p,
+        size: message.s,
+        timestamp,
+        trade_id: message.i,
+        conditions: message.c,
+      };
+    case 'c':
+      return {
+        kind: 'correction',
+        symbol,
+        original: { trade_id: message.oi, price: message.op, size: message.os },
+        corrected: { trade_id: message.ci, price: message.cp, size: message.cs, conditions: message.cc },
+        timestamp,
+      };
+    case 'x':
+      return {
+        kind: 'cancel',
+        symbol,
+        original: { trade_id: message.i, price: message.p, size: message.s },
+        reason: message.a === 'E' ? 'error' : 'cancel',
+        timestamp,
+      };
     case 'q':
       return {
         kind: 'quote',

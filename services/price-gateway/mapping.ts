@@ -1,29 +1,61 @@
 // The exports of a user's mapping module, which translates a venue's frames for the `websocket` and `capture` feeds.
 
-import type { QuoteEvent, TradeEvent } from '@tickbus/capture';
+import type { CancelEvent, CorrectionEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
 
 /** A number, or decimal digits as text, such as `"29110.19"`. Many venues send prices and sizes as text. */
 export type VenueNumber = number | string;
 
-/** A market event as a mapping returns it; every number can be text. */
+/** An event as a mapping returns it: every number can be text, and an identifier can be a whole number. */
 type Mapped<Event> = {
-  readonly [Field in keyof Event]: Event[Field] extends number ? VenueNumber : Event[Field];
+  readonly [Field in keyof Event]: Field extends 'trade_id'
+    ? Event[Field] | number
+    : Event[Field] extends number | undefined
+      ? Event[Field] | VenueNumber
+      : Event[Field] extends { readonly price: number }
+        ? Mapped<Event[Field]>
+        : Event[Field];
 };
 
 /**
  * One execution. `timestamp` is in Unix milliseconds, from the year 2000 to 2100. Other numbers are finite and at most
  * 2^53 - 1; sizes are not negative, and 0 if the venue does not send them. `symbol` neither begins nor ends with a
- * blank. An item that violates this is dropped, and the gateway logs the field and its value.
+ * blank. `trade_id` has 1 to 128 characters; `conditions` are at most 16 texts of 1 to 32 characters. An item that
+ * violates this is dropped, and the gateway logs the field and its value.
  */
 export type MappedTrade = Mapped<TradeEvent>;
 
-/** The best bid and ask, under the rules of `MappedTrade`. A side without orders has price 0 and size 0. */
-export type MappedQuote = Mapped<QuoteEvent>;
+/**
+ * The best bid and ask, under the rules of `MappedTrade`. A side without orders has price 0 and size 0, or the price
+ * null; a size of null is unknown.
+ */
+export type MappedQuote = {
+  readonly [Field in keyof Mapped<QuoteEvent>]: Field extends 'bid' | 'bid_size' | 'ask' | 'ask_size'
+    ? VenueNumber | null
+    : Mapped<QuoteEvent>[Field];
+};
+
+/** The venue has replaced a trade: `original` is as it reported the trade, `corrected` as it should have been. */
+export type MappedCorrection = Mapped<CorrectionEvent>;
+
+/** The venue has cancelled a trade. */
+export type MappedCancel = Mapped<CancelEvent>;
+
+/** The venue has halted trading in an instrument, or resumed it. */
+export interface MappedStatus {
+  readonly kind: 'status';
+  readonly symbol: string;
+  readonly market: 'halted' | 'trading';
+  /** The venue's reason, such as its code; at most 1,000 characters. */
+  readonly detail?: string;
+}
 
 /** One item of information in a frame. */
 export type FrameItem =
   | MappedTrade
   | MappedQuote
+  | MappedCorrection
+  | MappedCancel
+  | MappedStatus
   /** The venue is alive. Keeps the connection open, but confirms no price. */
   | { readonly kind: 'heartbeat' }
   /** The mapping knows this frame, and it has nothing that the gateway needs, such as an order book. */

@@ -1,4 +1,4 @@
-// Market events in a common format for all venues: trades, quotes and changes of trades, with finite numbers.
+// What venues report, in a common format: trades, quotes, changes of trades, halts and price bands.
 
 /** What a trade must not change, by the rules of its venue. */
 export type Exclusion = 'last' | 'high_low' | 'volume';
@@ -72,6 +72,23 @@ export interface CancelEvent {
   readonly timestamp: number;
 }
 
+/** The venue has halted trading in an instrument. */
+interface HaltEvent {
+  readonly kind: 'halt';
+  readonly symbol: string;
+  /** The venue's reason, such as its code. */
+  readonly detail?: string;
+}
+
+/** The venue has resumed trading in an instrument. */
+interface ResumeEvent {
+  readonly kind: 'resume';
+  readonly symbol: string;
+}
+
+/** A change of whether an instrument can be traded. */
+export type TradingEvent = HaltEvent | ResumeEvent;
+
 /** The venue has set the price band of an instrument: bids below it and offers above it cannot be executed. */
 export interface BandEvent {
   readonly kind: 'band';
@@ -88,40 +105,8 @@ export type MarketEvent = TradeEvent | QuoteEvent;
 /** A change of a trade that was reported before. */
 export type TradeChange = CorrectionEvent | CancelEvent;
 
+/** Everything that a venue reports about an instrument. */
+export type VenueEvent = MarketEvent | TradeChange | TradingEvent | BandEvent;
+
 /** A decoded JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
-
-/** Fields of a venue's frame before their types are checked. */
-type Untrusted<Event> = { readonly [Field in keyof Omit<Event, 'kind'>]: unknown };
-
-/** The trade in `fields`; undefined if a field is missing or a number is not finite. */
-export function toTrade(fields: Untrusted<TradeEvent>): TradeEvent | undefined {
-  if (typeof fields.symbol !== 'string') return undefined;
-  const price = toNumber(fields.price);
-  const size = toNumber(fields.size);
-  const timestamp = toNumber(fields.timestamp);
-  if (!allFinite(price, size, timestamp)) return undefined;
-  return { kind: 'trade', symbol: fields.symbol, price, size, timestamp };
-}
-
-/** The quote in `fields`; undefined if a field is missing or a number is not finite. */
-export function toQuote(fields: Untrusted<QuoteEvent>): QuoteEvent | undefined {
-  if (typeof fields.symbol !== 'string') return undefined;
-  const bid = toNumber(fields.bid);
-  const bid_size = toNumber(fields.bid_size);
-  const ask = toNumber(fields.ask);
-  const ask_size = toNumber(fields.ask_size);
-  const timestamp = toNumber(fields.timestamp);
-  if (!allFinite(bid, bid_size, ask, ask_size, timestamp)) return undefined;
-  return { kind: 'quote', symbol: fields.symbol, bid, bid_size, ask, ask_size, timestamp };
-}
-
-/** Venues write numbers as JSON numbers or as decimal strings; any other value becomes NaN. */
-function toNumber(value: unknown): number {
-  if (typeof value === 'string' && value.trim() !== '') return Number(value);
-  return typeof value === 'number' ? value : Number.NaN;
-}
-
-function allFinite(...values: readonly number[]): boolean {
-  return values.every(Number.isFinite);
-}

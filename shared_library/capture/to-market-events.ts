@@ -1,6 +1,8 @@
-// Translates a recorded venue frame into market events.
+// Translates a recorded venue frame into events.
 
-import type { JsonObject, MarketEvent } from './market-event.ts';
+import { checkedEvent } from './checked-event.ts';
+import type { UncheckedEvent } from './event-rules.ts';
+import type { JsonObject, MarketEvent, VenueEvent } from './market-event.ts';
 import type { CaptureRecord } from './read-capture.ts';
 import { readAlpacaMessage } from './venues/alpaca.ts';
 import { readBinanceFuturesFrame } from './venues/binance-futures.ts';
@@ -8,19 +10,41 @@ import { readCoinbaseFrame } from './venues/coinbase.ts';
 import { readTickbusFrame } from './venues/tickbus-recorder.ts';
 
 /** One parser per venue; each returns undefined for frames of other venues. */
-const VENUES: readonly ((frame: JsonObject) => MarketEvent | undefined)[] = [
+const VENUES: readonly ((frame: JsonObject) => UncheckedEvent | undefined)[] = [
   readCoinbaseFrame,
   readBinanceFuturesFrame,
 ];
 
 /**
- * The market events in one recorded frame, in order. A frame yields none if it went to the venue, is neither a trade
- * nor a quote (order book, candle, acknowledgement), or has a number that is missing or not finite.
+ * Everything that the venue reports in one recorded frame, in order. A frame yields nothing if it went to the venue, or
+ * if it is of another kind (order book, candle, acknowledgement).
+ *
+ * @param onInvalid called for each event with a value that is missing or not plausible, which is then left out; the
+ *   phrase names the field and the value
  */
+export function toVenueEvents(
+  record: CaptureRecord,
+  onInvalid?: (problem: string) => void,
+): readonly VenueEvent[] {
+  const events: VenueEvent[] = [];
+  for (const event of uncheckedEvents(record)) {
+    try {
+      events.push(checkedEvent(event));
+    } catch (error) {
+      onInvalid?.(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return events;
+}
+
+/** The valid trades and quotes in one recorded frame, in order. */
 export function toMarketEvents(record: CaptureRecord): readonly MarketEvent[] {
-  const { dir, frame } = record;
+  return toVenueEvents(record).filter((event) => event.kind === 'trade' || event.kind === 'quote');
+}
+
+function uncheckedEvents({ dir, frame }: CaptureRecord): readonly UncheckedEvent[] {
   if (dir !== 'in') return [];
-  if (Array.isArray(frame)) return eventsIn(frame.filter(isObject), readAlpacaMessage);
+  if (Array.isArray(frame)) return definedOf(frame.filter(isObject).map(readAlpacaMessage));
   if (!isObject(frame)) return [];
   const events = readTickbusFrame(frame);
   if (events !== undefined) return events;
@@ -31,11 +55,8 @@ export function toMarketEvents(record: CaptureRecord): readonly MarketEvent[] {
   return [];
 }
 
-function eventsIn(
-  messages: readonly JsonObject[],
-  read: (message: JsonObject) => MarketEvent | undefined,
-): readonly MarketEvent[] {
-  return messages.map(read).filter((event) => event !== undefined);
+function definedOf<Value>(values: readonly (Value | undefined)[]): readonly Value[] {
+  return values.filter((value) => value !== undefined);
 }
 
 function isObject(value: unknown): value is JsonObject {

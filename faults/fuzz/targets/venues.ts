@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { CaptureError, type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture';
+import { CaptureError, isValidEvent, readCapture, toVenueEvents, type VenueEvent } from '@tickbus/capture';
 import { loadMapping, readMappedFrame } from '@tickbus/price-gateway/feeds/mapping-module';
 import { PriceBook } from '@tickbus/price-gateway/tick';
 import fc from 'fast-check';
@@ -43,7 +43,7 @@ export const capture = defineTarget({
     writeFileSync(file, bytes);
     try {
       for await (const record of readCapture(file, { allowTruncated }))
-        for (const event of timed('toMarketEvents', () => toMarketEvents(record))) checkEvent(event);
+        for (const event of timed('toVenueEvents', () => toVenueEvents(record))) checkEvent(event);
     } catch (error) {
       if (!(error instanceof CaptureError)) throw error;
     }
@@ -63,7 +63,7 @@ export const mapping = defineTarget({
     for (const bytes of frames) {
       const frame = parsed(bytes);
       if (frame === undefined) continue;
-      timed('toMarketEvents', () => toMarketEvents({ at: 1, dir: 'in', frame: frame.value })).forEach(
+      timed('toVenueEvents', () => toVenueEvents({ at: 1, dir: 'in', frame: frame.value })).forEach(
         checkEvent,
       );
       for (const [index, one] of mappings.entries()) {
@@ -75,18 +75,19 @@ export const mapping = defineTarget({
 });
 
 /** The gateway either drops an event, or publishes a price that the channel accepts. */
-function checkPrice(book: PriceBook, event: MarketEvent): void {
+function checkPrice(book: PriceBook, event: VenueEvent): void {
+  if (event.kind === 'halt' || event.kind === 'resume') return;
+  if (event.kind === 'band') return book.setBand(event);
   const outcome = timed('PriceBook.apply', () => book.apply(event));
   if (typeof outcome === 'string') return;
   const { issues } = price['~standard'].validate(outcome) as { issues?: readonly unknown[] };
   ok(issues === undefined, `The price ${JSON.stringify(outcome)} is not valid: ${JSON.stringify(issues)}`);
 }
 
-function checkEvent(event: MarketEvent): void {
-  const { symbol, timestamp, ...rest } = event;
-  ok(typeof symbol === 'string', 'A symbol is a string.');
-  const numbers = Object.values(rest).filter((value) => value !== rest.kind);
-  ok([timestamp, ...numbers].every(Number.isFinite), `Not every number is finite: ${JSON.stringify(event)}`);
+/** Every event is valid, and has no number that is not finite. */
+function checkEvent(event: VenueEvent): void {
+  ok(isValidEvent(event), `The event is not valid: ${JSON.stringify(event)}`);
+  ok(!/:null\b/.test(JSON.stringify(event)), `Not every number is finite: ${JSON.stringify(event)}`);
 }
 
 function parsed(bytes: Buffer): { readonly value: unknown } | undefined {

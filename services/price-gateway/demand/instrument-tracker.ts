@@ -1,11 +1,12 @@
 // Tracks the status of each instrument and finds the changes to publish on INSTRUMENT_STATUS.
 
+import type { BandEvent } from '@tickbus/capture';
 import type { InstrumentStatus } from 'tickbus';
 import type { Refusal } from '../feeds/feed.ts';
-import { MarketStates } from './market-states.ts';
+import { type MarketState, MarketStates } from './market-states.ts';
 import { isSymbol } from './symbol.ts';
 
-type Status = Pick<InstrumentStatus, 'state' | 'market' | 'detail'>;
+type Status = Pick<InstrumentStatus, 'state'> & MarketState;
 
 /** A status of an earlier gateway. */
 export type EarlierStatus = Pick<InstrumentStatus, 'symbol' | 'market' | 'detail'>;
@@ -18,7 +19,7 @@ export type InstrumentChange = Status & { readonly symbol: string };
  */
 type ReportedStatus =
   | Status
-  | { readonly state: 'interrupted'; readonly market?: never; readonly detail?: never };
+  | ({ readonly state: 'interrupted' } & { readonly [Field in keyof MarketState]?: never });
 
 const INTERRUPTED: ReportedStatus = { state: 'interrupted' };
 
@@ -126,6 +127,11 @@ export class InstrumentTracker {
     return this.#note(symbol, this.#markets.setPriced(symbol, isPriced));
   }
 
+  /** The venue has set or ended the price band of an instrument. Returns whether that is a change. */
+  setBand(band: BandEvent): boolean {
+    return this.#note(band.symbol, this.#markets.setBand(band));
+  }
+
   /** The venue has halted the instrument. @param detail the venue's reason */
   halt(symbol: string, detail?: string): void {
     this.#markets.halt(symbol, detail);
@@ -212,7 +218,13 @@ export class InstrumentTracker {
 }
 
 function isEqual(now: Status, before: ReportedStatus | undefined): boolean {
-  return now.state === before?.state && now.market === before.market && now.detail === before.detail;
+  return (
+    now.state === before?.state &&
+    now.market === before.market &&
+    now.detail === before.detail &&
+    now.limit_down === before.limit_down &&
+    now.limit_up === before.limit_up
+  );
 }
 
 const MALFORMED: Status = {

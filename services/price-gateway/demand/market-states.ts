@@ -1,9 +1,12 @@
-// The instruments that cannot be traded at their last price: halted by the venue, or without a price.
+// The state of the instruments at the venue: halted, without a price, and their price bands.
 
+import type { BandEvent } from '@tickbus/capture';
 import type { InstrumentStatus } from 'tickbus';
 
 /** A part of the status of a subscribed instrument. */
-export type MarketState = Pick<InstrumentStatus, 'market' | 'detail'>;
+export type MarketState = Pick<InstrumentStatus, 'market' | 'detail' | 'limit_down' | 'limit_up'>;
+
+type Band = Pick<InstrumentStatus, 'limit_down' | 'limit_up'>;
 
 interface Halt {
   readonly detail: string | undefined;
@@ -14,17 +17,33 @@ interface Halt {
 export class MarketStates {
   readonly #halts = new Map<string, Halt>();
   readonly #unpriced = new Set<string>();
+  readonly #bands = new Map<string, Band>();
 
+  /** Whether the instrument is halted or has no price. */
   has(symbol: string): boolean {
     return this.#halts.has(symbol) || this.#unpriced.has(symbol);
   }
 
-  /** Undefined if the instrument can be traded. A halt comes first. */
-  of(symbol: string): MarketState | undefined {
+  /** A halt comes before a missing price. Empty if there is nothing to say. */
+  of(symbol: string): MarketState {
+    const band = this.#bands.get(symbol);
     const halt = this.#halts.get(symbol);
     if (halt !== undefined)
-      return { market: 'halted', ...(halt.detail === undefined ? {} : { detail: halt.detail }) };
-    return this.#unpriced.has(symbol) ? { market: 'no_price' } : undefined;
+      return { ...band, market: 'halted', ...(halt.detail !== undefined && { detail: halt.detail }) };
+    return { ...band, ...(this.#unpriced.has(symbol) && { market: 'no_price' }) };
+  }
+
+  /** Sets or ends the price band. Returns whether that is a change. */
+  setBand({ symbol, limit_down, limit_up }: BandEvent): boolean {
+    const before = this.#bands.get(symbol);
+    if (before?.limit_down === limit_down && before?.limit_up === limit_up) return false;
+    if (limit_down === undefined && limit_up === undefined) return this.#bands.delete(symbol);
+    const limits = {
+      ...(limit_down !== undefined && { limit_down }),
+      ...(limit_up !== undefined && { limit_up }),
+    };
+    this.#bands.set(symbol, limits);
+    return true;
   }
 
   /** @param detail the venue's reason */
@@ -55,8 +74,9 @@ export class MarketStates {
     return true;
   }
 
-  /** The feed was interrupted. */
+  /** The feed was interrupted: the ends of halts and bands may be missed. */
   interrupt(): void {
+    this.#bands.clear();
     for (const [symbol, halt] of this.#halts) this.#halts.set(symbol, { ...halt, mayHaveEnded: true });
   }
 
@@ -64,5 +84,6 @@ export class MarketStates {
   retain(symbols: ReadonlySet<string>): void {
     for (const symbol of this.#halts.keys()) if (!symbols.has(symbol)) this.#halts.delete(symbol);
     for (const symbol of this.#unpriced) if (!symbols.has(symbol)) this.#unpriced.delete(symbol);
+    for (const symbol of this.#bands.keys()) if (!symbols.has(symbol)) this.#bands.delete(symbol);
   }
 }

@@ -1,4 +1,4 @@
-// The feed of Alpaca's market data stream v2: trades and quotes over the account's single connection.
+// The feed of Alpaca's market data stream v2, over the account's single connection.
 
 import { type BrokerError, describeBrokerError, isRetryable } from './alpaca-errors.ts';
 import { AlpacaStream, type AlpacaStreamOptions } from './alpaca-stream.ts';
@@ -75,7 +75,7 @@ const INVALID_CHANNEL = 410;
 const INVALID_SYNTAX = 400;
 /**
  * Maximum bytes of all requested symbols in one list. The broker acknowledges a change with the lists of all subscribed
- * symbols. A symbol can be in five lists: trades, quotes, statuses, corrections and cancelled trades.
+ * symbols. A symbol can be in six lists: trades, quotes, statuses, price bands, corrections and cancelled trades.
  */
 const MAX_LISTED_BYTES = 0.16 * BROKER_LIMITS.maxMessageBytes;
 /** Bytes that a symbol takes in such a list besides its name: two quotation marks and a comma. */
@@ -177,10 +177,8 @@ class AlpacaSession implements Session {
 
   #onBrokerError(error: BrokerError): void {
     const { pending } = this.#plan;
-    if (error.code === INVALID_CHANNEL && pending !== undefined && this.#stream.hasStatuses) {
-      this.#stream.omitStatuses();
+    if (error.code === INVALID_CHANNEL && pending !== undefined && this.#stream.omitChannel())
       return this.#stream.requestChange(pending);
-    }
     const answersChange = CHANGE_ERRORS.has(error.code) && pending?.action === 'subscribe';
     if (!answersChange) {
       return this.#end({

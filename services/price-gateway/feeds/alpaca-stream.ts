@@ -1,12 +1,11 @@
 // Extends the official Alpaca client, which hides error codes, whole frames, and the close of the socket.
 
 import { streaming } from '@alpacahq/alpaca-trade-api';
-import type { MarketEvent } from '@tickbus/capture';
-import { printable } from 'tickbus/admin';
+import { type JsonObject, readAlpacaMessage } from '@tickbus/capture';
 import type { WebSocket } from 'ws';
 import { type BrokerError, findBrokerError } from './alpaca-errors.ts';
 import { closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
-import type { FeedEvent, RawFrame, TradingEvent } from './feed.ts';
+import type { FeedEvent, RawFrame } from './feed.ts';
 import { findMsgpackBomb } from './msgpack-check.ts';
 import type { SubscriptionChange } from './subscription-plan.ts';
 import { TurnCounter } from './turn-counter.ts';
@@ -43,7 +42,8 @@ export class AlpacaStream extends streaming.StockDataStream {
   readonly #listener: AlpacaStreamListener;
   /** Counts messages that are not prices. The time to handle each one grows with the number of symbols. */
   readonly #others = new TurnCounter();
-  #hasStatuses = true;
+  /** The channels besides trades and quotes that changes include. Not all streams have them. */
+  #extras: readonly string[] = EXTRA_CHANNELS;
 
   constructor({ url, key, secret }: AlpacaStreamOptions, listener: AlpacaStreamListener) {
     const wsFactory = () => openSocket(url, listener);
@@ -62,19 +62,23 @@ export class AlpacaStream extends streaming.StockDataStream {
     this.onDisconnect(() => listener.onDisconnected());
   }
 
-  /** Whether changes include the trading statuses of the instruments. Not all streams have them. */
-  get hasStatuses(): boolean {
-    return this.#hasStatuses;
+  /**
+   * Omits a channel that the stream may not have from further changes; the broker does not say which one it lacks.
+   * False if all are omitted.
+   */
+  omitChannel(): boolean {
+    const [omitted, ...others] = this.#extras;
+    this.#extras = others;
+    return omitted !== undefined;
   }
 
-  /** The stream has no trading statuses. */
-  omitStatuses(): void {
-    this.#hasStatuses = false;
-  }
-
-  /** Requests all data of instruments in one message, so that the broker accepts or refuses all. */
+  /**
+   * Requests all data of instruments in one message, so that the broker accepts or refuses all. Corrections and
+   * cancelled trades come with the trades.
+   */
   requestChange({ action, symbols }: SubscriptionChange): void {
-    this.send({ action, trades: symbols, quotes: symbols, ...(this.#hasStatuses && { statuses: symbols }) });
+    const extras = Object.fromEntries(this.#extras.map((channel) => [channel, symbols]));
+    this.send({ action, trades: symbols, quotes: symbols, ...extras });
   }
 
   /** Closes the session; resolves when the socket is closed. The socket is terminated after `withinMs` milliseconds. */
@@ -93,8 +97,8 @@ export class AlpacaStream extends streaming.StockDataStream {
   }
 
   /**
-   * Reads trades and quotes here, and passes only control messages to the client. The client would stop at the first
-   * message that it cannot read, and drop the rest of the frame.
+   * Reads data here, and passes only control messages to the client. The client would stop at the first message that it
+   * cannot read, and drop the rest of the frame.
    */
   protected override handleMessage(frame: unknown): void {
     if (this.#listener.onRaw !== undefined) this.#record(frame);
@@ -106,9 +110,12 @@ export class AlpacaStream extends streaming.StockDataStream {
     let invalid = 0;
     for (const message of frame as readonly unknown[]) {
       if (typeof message !== 'object' || message === null) invalid++;
-      else if (isData(message)) events.push(toMarketEvent(message));
-      else if (isStatus(message)) events.push(...toTradingEvents(message));
-      else control.push(message);
+      else if (isControl(message)) control.push(message);
+      else {
+        const event = readAlpacaMessage(message as JsonObject);
+        // The gateway checks the values.
+        if (event !== undefined) events.push(event as unknown as FeedEvent);
+      }
     }
     if (!this.#mayRead(control.length + Math.min(invalid, 1))) return;
     if (invalid > 0) this.#listener.onInvalidFrame(`${invalid} messages of a frame cannot be read.`);
@@ -150,6 +157,10 @@ interface SubscriptionAcknowledgement {
 }
 
 const OPEN = 1;
+/** Price bands and trading statuses. Of the streams without statuses, such as crypto, none has price bands. */
+const EXTRA_CHANNELS: readonly string[] = ['lulds', 'statuses'];
+/** The types of messages that the client handles. */
+const CONTROL: ReadonlySet<unknown> = new Set(['success', 'subscription', 'error']);
 /** Maximum messages that are not prices. A broker sends one or two in answer to each message of the gateway. */
 const MAX_OTHERS_PER_TURN = 64;
 
@@ -166,76 +177,13 @@ function openSocket(url: string, { onAttack }: AlpacaStreamListener): streaming.
   return socket;
 }
 
+function isControl(message: object): boolean {
+  return CONTROL.has((message as { readonly T?: unknown }).T);
+}
+
 function inBoth(some: readonly string[], others: readonly string[]): readonly string[] {
   const known = new Set(others);
   return some.filter((one) => known.has(one));
-}
-
-/** A trade or a quote with unchecked fields. The names are those of the protocol. */
-interface DataMessage {
-  readonly T: 't' | 'q';
-  readonly [field: string]: unknown;
-}
-
-function isData(message: object): message is DataMessage {
-  const { T } = message as Partial<DataMessage>;
-  return T === 't' || T === 'q';
-}
-
-/** A trading status with unchecked fields: the code and text of the status and of its reason. */
-interface StatusMessage {
-  readonly T: 's';
-  readonly [field: string]: unknown;
-}
-
-function isStatus(message: object): message is StatusMessage {
-  return (message as Partial<StatusMessage>).T === 's';
-}
-
-/**
- * Codes of the consolidated tapes. A and B (CTA): 2 is a halt, 3 its end. C (UTP): H is a halt, P a volatility pause, T
- * the end of either. The others, such as Q (quotes resume before trading does), do not change whether an instrument is
- * halted. Source: docs.alpaca.markets, "Real-time Stock Data", section "Trading Statuses"; the UTP specification,
- * "Trading Action".
- */
-const HALTS: ReadonlySet<unknown> = new Set(['2', 'H', 'P']);
-const RESUMPTIONS: ReadonlySet<unknown> = new Set(['3', 'T']);
-const MAX_TEXT = 100;
-
-function toTradingEvents({ S, sc, sm, rc, rm }: StatusMessage): readonly TradingEvent[] {
-  if (typeof S !== 'string') return [];
-  if (RESUMPTIONS.has(sc)) return [{ kind: 'resume', symbol: S }];
-  if (!HALTS.has(sc)) return [];
-  const texts = [sm, rc, rm].filter((text) => typeof text === 'string' && text !== '');
-  const detail = texts.map((text) => printable(String(text), MAX_TEXT)).join(', ');
-  return [{ kind: 'halt', symbol: S, ...(detail !== '' && { detail }) }];
-}
-
-/** Converts without checks: `PriceBook` checks the symbol and the numbers. */
-function toMarketEvent({ T, S, p, s, bp, bs, ap, as, t }: DataMessage): MarketEvent {
-  const symbol = S as string;
-  const timestamp = toUnixMs(t);
-  if (T === 't') return { kind: 'trade', symbol, price: toNumber(p), size: toNumber(s), timestamp };
-  return {
-    kind: 'quote',
-    symbol,
-    bid: toNumber(bp),
-    bid_size: toNumber(bs),
-    ask: toNumber(ap),
-    ask_size: toNumber(as),
-    timestamp,
-  };
-}
-
-/** 64-bit integers of msgpack are decoded as `bigint`. A value that is not a number becomes NaN. */
-function toNumber(value: unknown): number {
-  if (typeof value === 'number') return value;
-  return typeof value === 'bigint' ? Number(value) : Number.NaN;
-}
-
-function toUnixMs(time: unknown): number {
-  if (isTimestamp(time)) return time.toDate().getTime();
-  return typeof time === 'string' ? Date.parse(time) : Number.NaN;
 }
 
 /** The frame as the broker sends it in JSON: timestamps in full precision, unsafe integers as strings. */

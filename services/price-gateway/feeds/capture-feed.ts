@@ -4,10 +4,10 @@ import { basename } from 'node:path';
 import {
   CaptureError,
   type CaptureRecord,
-  type MarketEvent,
   paced,
   readCapture,
-  toMarketEvents,
+  toVenueEvents,
+  type VenueEvent,
 } from '@tickbus/capture';
 import type { Mapping } from '../mapping.ts';
 import type { Feed } from './feed.ts';
@@ -167,7 +167,17 @@ function eventsIn(
   record: CaptureRecord,
   mapping: Mapping | undefined,
   listener: ItemListener,
-): readonly MarketEvent[] {
-  if (mapping === undefined) return toMarketEvents(record);
+): readonly VenueEvent[] {
+  if (mapping === undefined) return recognizedEvents(record, listener);
   return record.dir === 'in' ? readMappedFrame(mapping, record.frame, listener) : [];
+}
+
+/** If some events of a frame are invalid, the frame is reported once; its other events count. */
+function recognizedEvents(record: CaptureRecord, listener: ItemListener): readonly VenueEvent[] {
+  const problems: string[] = [];
+  const events = toVenueEvents(record, (problem) => problems.push(problem));
+  const [first] = problems;
+  const count = problems.length === 1 ? '' : ` The frame has ${problems.length} such events.`;
+  if (first !== undefined) listener.onInvalidFrame(`${first}.${count}`);
+  return events;
 }

@@ -12,6 +12,15 @@ export class CcxtChangeDetector {
   readonly #lastQuotes = new Map<string, string>();
   readonly #lastPrices = new Map<string, number>();
   readonly #lastTrades = new Map<string, CcxtTrade>();
+  readonly #isQuoteComplete: boolean;
+
+  /**
+   * @param isQuoteComplete whether a ticker without a bid and an ask says that the book is empty. Otherwise it says
+   *   nothing about the book, because some venues send tickers with only the fields that have changed
+   */
+  constructor(isQuoteComplete: boolean) {
+    this.#isQuoteComplete = isQuoteComplete;
+  }
 
   /**
    * Returns a trade if the last price has changed, then a quote if the quote has changed. A missing size becomes 0, a
@@ -29,9 +38,12 @@ export class CcxtChangeDetector {
     const added = lastReported === undefined ? trades : trades.slice(trades.lastIndexOf(lastReported) + 1);
     const newest = added.at(-1);
     if (newest !== undefined) this.#lastTrades.set(symbol, newest);
-    return added.map(({ price = Number.NaN, amount = 0, timestamp }) =>
-      toTrade(symbol, price, amount, timestamp),
-    );
+    return added.map(({ id, side, price, amount, timestamp }) => ({
+      // The gateway checks the price, which can be missing.
+      ...toTrade(symbol, price as number, amount ?? 0, timestamp),
+      ...(typeof id === 'string' && id !== '' && { trade_id: id }),
+      ...((side === 'buy' || side === 'sell') && { taker_side: side }),
+    }));
   }
 
   #changedLast(symbol: string, { last, timestamp }: CcxtTicker): TradeEvent | undefined {
@@ -42,7 +54,8 @@ export class CcxtChangeDetector {
 
   #changedQuote(symbol: string, ticker: CcxtTicker): QuoteEvent | undefined {
     const { bid = 0, bidVolume = 0, ask = 0, askVolume = 0, timestamp } = ticker;
-    if (ticker.bid === undefined && ticker.ask === undefined) return undefined;
+    const isEmpty = ticker.bid === undefined && ticker.ask === undefined;
+    if (isEmpty && !this.#isQuoteComplete) return undefined;
     const state = `${bid} ${bidVolume} ${ask} ${askVolume} ${timestamp}`;
     if (state === this.#lastQuotes.get(symbol)) return undefined;
     this.#lastQuotes.set(symbol, state);

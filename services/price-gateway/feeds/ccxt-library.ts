@@ -17,6 +17,9 @@ export interface CcxtTicker {
 }
 
 export interface CcxtTrade {
+  readonly id?: string | undefined;
+  /** The side of the order that took liquidity. */
+  readonly side?: string | undefined;
   readonly timestamp?: number | undefined;
   readonly price?: number | undefined;
   readonly amount?: number | undefined;

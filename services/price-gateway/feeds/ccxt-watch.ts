@@ -30,13 +30,14 @@ export interface CcxtWatchListener {
 export class CcxtWatch {
   readonly #options: CcxtWatchOptions;
   readonly #listener: CcxtWatchListener;
-  readonly #changes = new CcxtChangeDetector();
+  readonly #changes: CcxtChangeDetector;
   #loops: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   constructor(options: CcxtWatchOptions, symbols: readonly string[], listener: CcxtWatchListener) {
     this.#options = options;
     this.#listener = listener;
+    this.#changes = new CcxtChangeDetector(options.method === 'watchBidsAsks');
     options.exchange.onConnected = () => this.#notify(() => listener.onConnected());
     for (const group of this.#groupSymbols(symbols)) this.#startLoop(group);
   }
@@ -92,11 +93,11 @@ export class CcxtWatch {
   #changedEvents(symbols: readonly string[], tickers: CcxtExchange['tickers'] | undefined): MarketEvent[] {
     const { exchange, method } = this.#options;
     const kept = method === 'watchBidsAsks' ? exchange.bidsasks : exchange.tickers;
-    return symbols.flatMap((symbol) =>
-      tickers === undefined
-        ? this.#changes.tradeEvents(symbol, exchange.trades[symbol] ?? [])
-        : this.#changes.tickerEvents(symbol, kept[symbol] ?? tickers[symbol] ?? {}),
-    );
+    return symbols.flatMap((symbol) => {
+      if (tickers === undefined) return this.#changes.tradeEvents(symbol, exchange.trades[symbol] ?? []);
+      const ticker = kept[symbol] ?? tickers[symbol];
+      return ticker === undefined ? [] : this.#changes.tickerEvents(symbol, ticker);
+    });
   }
 
   #onError(symbols: readonly string[], error: unknown): void {

@@ -1,17 +1,9 @@
 // The interface between the gateway and a feed, which is a connection to a broker. The gateway uses no other methods.
 
-import type { MarketEvent } from '@tickbus/capture';
-
-/** A venue has halted trading in an instrument, or resumed it. */
-export interface TradingEvent {
-  readonly kind: 'halt' | 'resume';
-  readonly symbol: string;
-  /** The venue's reason for a halt, such as its code. */
-  readonly detail?: string;
-}
+import type { VenueEvent } from '@tickbus/capture';
 
 /** What a feed reports about an instrument. */
-export type FeedEvent = MarketEvent | TradingEvent;
+export type FeedEvent = VenueEvent;
 
 /**
  * The state of the connection to the broker.
@@ -82,8 +74,8 @@ export interface FeedListener {
    */
   mayConnect(attempt: Attempt, signal: AbortSignal): Promise<void>;
   /**
-   * A frame of the broker with its market events of requested instruments, in order; at least one. The numbers are
-   * unchecked: the gateway validates them. A missing side of a quote has price 0 and size 0.
+   * A frame of the broker with its events of requested instruments, in order; at least one. The values are unchecked:
+   * the gateway validates them. A missing side of a quote has price 0 and size 0.
    */
   onFrame(events: readonly FeedEvent[]): void;
   /** A frame without events of requested instruments. The connection is alive, but no price is confirmed. */

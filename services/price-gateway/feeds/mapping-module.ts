@@ -3,10 +3,8 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
-import type { MarketEvent } from '@tickbus/capture';
-import type { FrameItem, Mapping, VenueMessage } from '../mapping.ts';
-import { describeValue } from './describe-value.ts';
-import { checkedEvent } from './mapped-event.ts';
+import { checkedEvent, describeValue, type UncheckedEvent, type VenueEvent } from '@tickbus/capture';
+import type { FrameItem, MappedStatus, Mapping, VenueMessage } from '../mapping.ts';
 import type { SessionListener } from './session-feed.ts';
 
 /** The optional functions of a mapping. */
@@ -58,7 +56,7 @@ function rejectPromises(name: string, call: MappingFunction): MappingFunction {
 /** Maximum invalid items of one frame. Each takes about 10 µs, and 1 MiB of JSON can contain 200,000. */
 const MAX_INVALID_ITEMS = 1_000;
 
-/** Receives the items of a frame that are not market events. */
+/** Receives the items of a frame that are not events of instruments. */
 export type ItemListener = Pick<
   SessionListener,
   'onInvalidFrame' | 'onSubscribed' | 'onRefused' | 'onEnd'
@@ -68,15 +66,15 @@ export type ItemListener = Pick<
 };
 
 /**
- * Returns the market events in a frame and reports its other items to the listener. If the mapping throws, or some
- * items are invalid, the frame is reported as invalid once; its other items count.
+ * Returns the events of instruments in a frame and reports its other items to the listener. If the mapping throws, or
+ * some items are invalid, the frame is reported as invalid once; its other items count.
  */
 export function readMappedFrame(
   mapping: Mapping,
   frame: unknown,
   listener: ItemListener,
-): readonly MarketEvent[] {
-  const events: MarketEvent[] = [];
+): readonly VenueEvent[] {
+  const events: VenueEvent[] = [];
   let items: readonly FrameItem[];
   try {
     items = [mapping.read(frame) ?? []].flat() as readonly FrameItem[];
@@ -126,11 +124,16 @@ function describeInvalid(count: number, firstReason: string): string {
  *
  * @throws TypeError that names the field and its value
  */
-function readItem(item: FrameItem, events: MarketEvent[], listener: ItemListener): void {
+function readItem(item: FrameItem, events: VenueEvent[], listener: ItemListener): void {
   switch (item?.kind) {
     case 'trade':
     case 'quote':
+    case 'correction':
+    case 'cancel':
       events.push(checkedEvent(item));
+      return;
+    case 'status':
+      events.push(checkedEvent(tradingEventOf(item)));
       return;
     case 'heartbeat':
     case 'ignore':
@@ -154,7 +157,16 @@ function readItem(item: FrameItem, events: MarketEvent[], listener: ItemListener
   }
 }
 
-const KINDS = 'trade, quote, heartbeat, ignore, send, subscribed, refused or error';
+const KINDS =
+  'trade, quote, correction, cancel, status, heartbeat, ignore, send, subscribed, refused or error';
+
+function tradingEventOf({ market, symbol, detail }: MappedStatus): UncheckedEvent<'halt' | 'resume'> {
+  if (market !== 'halted' && market !== 'trading') {
+    const rule = 'market of a status item must be halted or trading';
+    throw new TypeError(`${rule}, but was ${describeValue(market)}`);
+  }
+  return { kind: market === 'halted' ? 'halt' : 'resume', symbol, ...(detail !== undefined && { detail }) };
+}
 
 function kindOf(item: unknown): unknown {
   return typeof item === 'object' && item !== null && 'kind' in item ? item.kind : item;

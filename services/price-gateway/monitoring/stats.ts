@@ -22,7 +22,7 @@ export interface GatewayStats {
   readonly frames: number;
   /** Frames that were not understood. */
   readonly invalidFrames: number;
-  /** Trades and quotes of requested instruments in the frames. */
+  /** Trades, quotes and other events of requested instruments in the frames. */
   readonly events: number;
   /** Prices published to Redis. */
   readonly published: number;
@@ -61,6 +61,9 @@ export class Counters {
   readonly dropped: Record<DropReason, number> = {
     invalid: 0,
     late: 0,
+    excluded: 0,
+    unchanged: 0,
+    unmatched: 0,
     unpriced: 0,
     limit: 0,
     unrequested: 0,

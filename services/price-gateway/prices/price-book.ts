@@ -1,55 +1,56 @@
-// Turns market events into the `price` payloads of PRICE_DATA.
+// Turns trades, quotes and changes of trades into the `price` payloads of PRICE_DATA.
 
-import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
+import type { BandEvent, MarketEvent, QuoteEvent, TradeChange } from '@tickbus/capture';
 import { MAX_CHANNEL_KEYS, type Price } from 'tickbus';
 import { isSymbol } from '../demand/symbol.ts';
+import { LastTrades } from './last-trades.ts';
+import { PriceBand } from './price-band.ts';
 
 /**
  * The reason why an event yields no price.
  *
- * - `invalid`: a value is missing, not finite or outside its range.
+ * - `invalid`: a value is not plausible, or the symbol is malformed.
  * - `late`: the event is older than the trade or the quote that it would replace.
- * - `unpriced`: a one-sided quote before the first trade.
+ * - `excluded`: the sale conditions exclude the trade from the last price.
+ * - `unchanged`: the venue changed a trade that is not the price, so the price stays.
+ * - `unmatched`: the venue changed a trade that is not among the last ones of its instrument, so it is not the price.
+ * - `unpriced`: the instrument has neither a trade nor both sides of a quote.
  * - `limit`: the book is full and does not contain the instrument.
  */
-export type PriceDropReason = 'invalid' | 'late' | 'unpriced' | 'limit';
+export type PriceDropReason =
+  | 'invalid'
+  | 'late'
+  | 'excluded'
+  | 'unchanged'
+  | 'unmatched'
+  | 'unpriced'
+  | 'limit';
 
 type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
 
-/** When a trade or a quote happened. */
-interface Dated {
+interface LastQuote {
   /** The venue's time, Unix milliseconds. */
   readonly time: number;
-  /**
-   * Older events are late. The earlier of `time` and the clock at arrival, so that a venue whose clock runs ahead does
-   * not make later events late.
-   */
+  /** Older quotes are late; see `LastTrades`. */
   readonly since: number;
+  readonly event: QuoteEvent;
 }
 
-interface LastTrade extends Dated {
-  readonly price: number;
-  /** Whether the feed was interrupted since: the venue may send the same trade again. */
-  readonly mayRepeat: boolean;
-}
-
-interface LastQuote extends Dated {
-  readonly sides: Sides;
-}
-
-/** The last trade and the last quote of one instrument. */
+/** What is known of one instrument. */
 interface BookEntry {
-  readonly trade?: LastTrade;
-  readonly quote?: LastQuote;
+  readonly trades: LastTrades;
+  quote: LastQuote | undefined;
+  band: PriceBand | undefined;
 }
 
 /**
- * The prices of all instruments of a venue. `price` is that of the last trade or, until the first trade, the midpoint
- * of the quote; `source` says which. Every price contains the latest bid, ask and sizes, and its event's timestamp.
+ * The prices of all instruments of a venue. `price` is that of the last trade or, if there is none, the midpoint of the
+ * quote; `source` says which. Every price contains the latest bid, ask and sizes, and its event's timestamp. The events
+ * must be valid (`isValidEvent`); only their symbols are checked here.
  *
- * Trades and quotes never go back in time: an older event changes nothing. A trade of the same time is accepted, unless
- * the feed was interrupted since the last one. A venue whose time runs ahead, even by hours for one event, does not
- * make later events late.
+ * Trades and quotes never go back in time: an older event changes nothing. A venue whose time runs ahead, even by hours
+ * for one event, does not make later events late. If the venue corrects or cancels the last trade, the price is that of
+ * the corrected trade, or of the trade before; `trade_time` then goes back to the time of that trade.
  */
 export class PriceBook {
   readonly #venue: string | undefined;
@@ -62,30 +63,35 @@ export class PriceBook {
     this.#now = now;
   }
 
-  /** The price after an event, or the reason why there is none. An invalid or late event changes nothing. */
-  apply(event: MarketEvent): Price | PriceDropReason {
-    if (!hasValidNumbers(event)) return 'invalid';
-    const { symbol, timestamp } = event;
-    const before = this.#entries.get(symbol) ?? EMPTY_ENTRY;
-    // The symbol of an existing entry was checked when the entry was created.
-    if (before === EMPTY_ENTRY) {
-      if (typeof symbol !== 'string' || !isSymbol(symbol)) return 'invalid';
-      if (this.#entries.size >= MAX_INSTRUMENTS) return 'limit';
+  /** The price after an event, or the reason why there is none. Apart from `unpriced`, it then changed nothing. */
+  apply(event: MarketEvent | TradeChange): Price | PriceDropReason {
+    if (event.kind === 'correction' || event.kind === 'cancel') return this.#change(event);
+    if (event.kind === 'trade' && event.excluded_from?.includes('last')) return 'excluded';
+    const entry = this.#entries.get(event.symbol) ?? this.#newEntry(event.symbol);
+    if (typeof entry === 'string') return entry;
+    const { timestamp } = event;
+    const since = Math.min(timestamp, this.#now());
+    if (event.kind === 'trade') {
+      if (!entry.trades.add(event, since)) return 'late';
+    } else {
+      if (entry.quote !== undefined && timestamp < entry.quote.since) return 'late';
+      entry.quote = { time: timestamp, since, event };
     }
-    if (isLate(event, before)) return 'late';
-    const dated: Dated = { time: timestamp, since: Math.min(timestamp, this.#now()) };
-    const known: BookEntry =
-      event.kind === 'trade'
-        ? { ...before, trade: { ...dated, price: event.price, mayRepeat: false } }
-        : { ...before, quote: { ...dated, sides: sidesOf(event) } };
-    this.#entries.set(symbol, known);
-    return this.#priceOf(event, known);
+    return this.#priceOf(event, entry);
   }
 
-  /** The feed was interrupted. Venues may send their last trades again. */
+  /** Sets or ends the price band of an instrument. A side of a quote outside of it is not published. */
+  setBand(event: BandEvent): void {
+    const entry = this.#entries.get(event.symbol) ?? this.#newEntry(event.symbol);
+    if (typeof entry !== 'string') entry.band = PriceBand.of(event);
+  }
+
+  /** The feed was interrupted. Venues may send their last trades again, and bands may have ended. */
   interrupt(): void {
-    for (const [symbol, entry] of this.#entries)
-      if (entry.trade) this.#entries.set(symbol, { ...entry, trade: { ...entry.trade, mayRepeat: true } });
+    for (const entry of this.#entries.values()) {
+      entry.trades.interrupt();
+      entry.band = undefined;
+    }
   }
 
   /** Forgets all other instruments. Their last trade would be outdated when they are requested again. */
@@ -93,62 +99,59 @@ export class PriceBook {
     for (const symbol of this.#entries.keys()) if (!symbols.has(symbol)) this.#entries.delete(symbol);
   }
 
-  #priceOf(event: MarketEvent, { trade, quote }: BookEntry): Price | PriceDropReason {
-    const { symbol, timestamp, kind: cause } = event;
-    const sides = quote?.sides ?? {};
-    const last = trade ? ({ price: trade.price, source: 'trade' } as const) : midpoint(sides);
-    if (last === undefined) return 'unpriced';
+  #newEntry(symbol: string): BookEntry | PriceDropReason {
+    if (!isSymbol(symbol)) return 'invalid';
+    if (this.#entries.size >= MAX_INSTRUMENTS) return 'limit';
+    const entry: BookEntry = { trades: new LastTrades(), quote: undefined, band: undefined };
+    this.#entries.set(symbol, entry);
+    return entry;
+  }
+
+  #change(event: TradeChange): Price | PriceDropReason {
+    const entry = this.#entries.get(event.symbol);
+    if (entry === undefined) return 'unmatched';
+    const before = entry.trades.last;
+    if (!entry.trades.change(event)) return 'unmatched';
+    return entry.trades.last === before ? 'unchanged' : this.#priceOf(event, entry);
+  }
+
+  #priceOf(event: MarketEvent | TradeChange, entry: BookEntry): Price | PriceDropReason {
+    const { quote, band } = entry;
+    const { last } = entry.trades;
+    const sides = quote === undefined ? NO_SIDES : sidesOf(quote.event, band);
+    const price = last === undefined ? midpointOf(sides) : last.price;
+    if (price === undefined) return 'unpriced';
     return {
-      symbol,
-      timestamp,
-      cause,
-      ...last,
-      ...(trade && { trade_time: trade.time }),
+      symbol: event.symbol,
+      timestamp: event.timestamp,
+      cause: event.kind === 'trade' || event.kind === 'quote' ? event.kind : 'correction',
+      price,
+      source: last === undefined ? 'midpoint' : 'trade',
+      ...(last !== undefined && { trade_time: last.time }),
       ...(event.kind === 'trade' && { size: event.size }),
       ...sides,
-      ...(quote && { quote_time: quote.time }),
+      ...(quote !== undefined && { quote_time: quote.time }),
       ...(this.#venue !== undefined && { venue: this.#venue }),
     };
   }
 }
 
-const EMPTY_ENTRY: BookEntry = {};
 /** Maximum instruments of a book: bounds memory and the keys of PRICE_DATA. Only a request for `*` can exceed it. */
 const MAX_INSTRUMENTS = MAX_CHANNEL_KEYS;
 
-function isLate({ kind, timestamp }: MarketEvent, { trade, quote }: BookEntry): boolean {
-  const replaced = kind === 'trade' ? trade : quote;
-  if (replaced === undefined) return false;
-  const isSame = kind === 'trade' && trade?.mayRepeat === true && timestamp === replaced.time;
-  return isSame || timestamp < replaced.since;
+const NO_SIDES: Sides = {};
+
+/** Omits a side without orders, whose price and size are both 0, and a side that the price band does not permit. */
+function sidesOf(
+  { bid, bid_size, ask, ask_size, timestamp }: QuoteEvent,
+  band: PriceBand | undefined,
+): Sides {
+  const hasBid = (bid !== 0 || bid_size !== 0) && (band === undefined || band.permitsBid(bid, timestamp));
+  const hasAsk = (ask !== 0 || ask_size !== 0) && (band === undefined || band.permitsAsk(ask, timestamp));
+  return { ...(hasBid && { bid, bid_size }), ...(hasAsk && { ask, ask_size }) };
 }
 
-function hasValidNumbers(event: MarketEvent): boolean {
-  return isQuantity(event.timestamp) && (event.kind === 'trade' ? isValidTrade(event) : isValidQuote(event));
-}
-
-function isValidTrade({ price, size }: TradeEvent): boolean {
-  return Number.isFinite(price) && isQuantity(size);
-}
-
-function isValidQuote({ bid, bid_size, ask, ask_size }: QuoteEvent): boolean {
-  return Number.isFinite(bid) && isQuantity(bid_size) && Number.isFinite(ask) && isQuantity(ask_size);
-}
-
-function isQuantity(value: number): boolean {
-  return Number.isFinite(value) && value >= 0;
-}
-
-/** Omits a side whose price and size are both 0: it has no orders. */
-function sidesOf({ bid, bid_size, ask, ask_size }: QuoteEvent): Sides {
-  return {
-    ...((bid !== 0 || bid_size !== 0) && { bid, bid_size }),
-    ...((ask !== 0 || ask_size !== 0) && { ask, ask_size }),
-  };
-}
-
-function midpoint({ bid, ask }: Sides): Pick<Price, 'price' | 'source'> | undefined {
+function midpointOf({ bid, ask }: Sides): number | undefined {
   if (bid === undefined || ask === undefined) return undefined;
-  // Each side is halved before the addition, because the sum of the largest numbers would overflow.
-  return { price: bid / 2 + ask / 2, source: 'midpoint' };
+  return (bid + ask) / 2;
 }

@@ -1,6 +1,6 @@
 // Publishes prices, halts and missing prices from a feed's events.
 
-import type { MarketEvent } from '@tickbus/capture';
+import { isValidEvent, type MarketEvent, problemOf, type TradeChange } from '@tickbus/capture';
 import { printable } from 'tickbus/admin';
 import type { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { FeedEvent } from '../feeds/feed.ts';
@@ -23,10 +23,10 @@ export interface FeedEventsOptions {
   readonly warnings: RateLimitedLog;
 }
 
-/** Warnings for the drop reasons that concern the operator. Late events and unpriced quotes are normal, so they
- * cause no warning. */
+/** Warnings for the drop reasons that concern the operator. The others are normal. */
 const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
-  invalid: 'Dropped an event with an invalid symbol or number.',
+  invalid: 'Dropped an event with a value that is not plausible.',
+  unmatched: 'The venue changed a trade that is not among the last 32 that set the price. PRICE_DATA stays.',
   limit: 'Dropped an event: 50,000 instruments, the maximum, already have prices. Request fewer by name.',
   unrequested: 'Dropped events of instruments that nobody requests. If they continue, check the feed.',
 };
@@ -43,14 +43,22 @@ export class FeedEvents {
   apply(events: readonly FeedEvent[]): void {
     const { instruments, onStatusChange } = this.#options;
     for (const event of events) {
+      if (!isValidEvent(event)) {
+        this.#dropInvalid(event, problemOf(event));
+        continue;
+      }
       switch (event.kind) {
         case 'halt':
-          instruments.halt(event.symbol, event.detail);
+          instruments.halt(event.symbol, event.detail && printable(event.detail, MAX_DETAIL));
           onStatusChange();
           break;
         case 'resume':
           instruments.resume(event.symbol);
           onStatusChange();
+          break;
+        case 'band':
+          this.#book.setBand(event);
+          if (instruments.setBand(event)) onStatusChange();
           break;
         default:
           this.#applyToBook(event);
@@ -77,18 +85,26 @@ export class FeedEvents {
     this.#book.retain(symbols);
   }
 
-  #applyToBook(event: MarketEvent): void {
-    const { publisher, instruments, onStatusChange, onUnderstood, onInvalid } = this.#options;
+  #applyToBook(event: MarketEvent | TradeChange): void {
+    const { publisher, instruments, onStatusChange, onUnderstood } = this.#options;
     const { kind, symbol } = event;
     const price = this.#book.apply(event);
+    if (price === 'invalid') return this.#dropInvalid(event, `the symbol of a ${kind} is malformed`);
+    onUnderstood(symbol);
     const isUnpriced = price === 'unpriced';
     if (typeof price !== 'string') publisher.publishPrice(price);
     else this.drop(price, 1, symbol);
-    if (price === 'invalid')
-      onInvalid(`An event of ${printable(String(symbol), 100)} has an invalid symbol or number.`, [symbol]);
-    else onUnderstood(symbol);
     if (typeof price === 'string' && !isUnpriced) return;
     const hasResumed = kind === 'trade' && instruments.traded(symbol);
     if (instruments.setPriced(symbol, !isUnpriced) || hasResumed) onStatusChange();
   }
+
+  #dropInvalid({ symbol }: FeedEvent, problem = ''): void {
+    const reason = printable(problem, MAX_DETAIL);
+    this.drop('invalid', 1, `${String(symbol)}: ${reason}`);
+    this.#options.onInvalid(`${reason}.`, typeof symbol === 'string' ? [symbol] : []);
+  }
 }
+
+/** Characters of a text of the venue. */
+const MAX_DETAIL = 300;

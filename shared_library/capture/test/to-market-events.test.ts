@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type MarketEvent, readCapture, toMarketEvents } from '../index.ts';
+import { type MarketEvent, readCapture, toMarketEvents, toVenueEvents } from '../index.ts';
 
 const TICKER = {
   type: 'ticker',
@@ -31,6 +31,8 @@ const BOOK_TICKER = {
   T: 1626992741012,
 };
 const AGG_TRADE = { e: 'aggTrade', s: 'CTKUSDT', p: '1.01100', q: '10', T: 1626992741421 };
+
+const AT = Date.UTC(2026, 0, 2, 15, 30, 0, 208);
 
 function eventsOf(frame: unknown, dir: 'in' | 'out' = 'in'): readonly MarketEvent[] {
   return toMarketEvents({ at: 1, dir, frame });
@@ -61,6 +63,18 @@ describe('a Coinbase frame', () => {
       },
     ]);
   });
+});
+
+it('has the identifiers of Coinbase, and the side of the taker instead of that of the maker', () => {
+  const match = { ...MATCH, trade_id: 280_232, side: 'sell' };
+  expect(eventsOf(match)).toMatchObject([{ trade_id: '280232', taker_side: 'buy' }]);
+  expect(eventsOf({ ...match, side: 'buy' })).toMatchObject([{ taker_side: 'sell' }]);
+});
+
+it('has the identifiers of Binance, and the side of the taker', () => {
+  const trade = { ...AGG_TRADE, a: 16_599_292, m: false };
+  expect(eventsOf(stream(trade))).toMatchObject([{ trade_id: '16599292', taker_side: 'buy' }]);
+  expect(eventsOf(stream({ ...trade, m: true }))).toMatchObject([{ taker_side: 'sell' }]);
 });
 
 describe('a Binance futures frame', () => {
@@ -100,18 +114,44 @@ describe('an Alpaca frame', () => {
       { T: 't', S: 'AAPL', p: 1, s: 10 },
     ];
     expect(eventsOf(frame)).toEqual([
-      { kind: 'trade', symbol: 'AAPL', price: 100.25, size: 10, timestamp },
+      {
+        kind: 'trade',
+        symbol: 'AAPL',
+        price: 100.25,
+        size: 10,
+        timestamp,
+        trade_id: 'V-1',
+        conditions: ['@'],
+      },
       { kind: 'quote', symbol: 'MSFT', bid: 400, bid_size: 2, ask: 401, ask_size: 3, timestamp },
     ]);
   });
 });
 
 it('a frame of market events yields its valid events', () => {
-  const trade = { kind: 'trade', symbol: 'A', price: 1, size: 2, timestamp: 3 };
-  const quote = { kind: 'quote', symbol: 'B', bid: 1, bid_size: 2, ask: 3, ask_size: 4, timestamp: 5 };
+  const trade = { kind: 'trade', symbol: 'A', price: 1, size: 2, timestamp: AT };
+  const quote = { kind: 'quote', symbol: 'B', bid: 1, bid_size: 2, ask: 3, ask_size: 4, timestamp: AT };
   expect(eventsOf({ events: [trade, null, { ...trade, price: '1e999' }, { kind: 'bar' }, quote] })).toEqual([
     trade,
     quote,
+  ]);
+});
+
+it('names the field and the value of each invalid event, and yields the others', () => {
+  const trade = { kind: 'trade', symbol: 'A', price: 1, size: 2, timestamp: AT };
+  const problems: string[] = [];
+  const events = [
+    { ...trade, timestamp: AT * 1e3 },
+    trade,
+    { ...trade, size: 2 ** 53 },
+    { ...trade, symbol: 'A ' },
+  ];
+  const record = { at: 1, dir: 'in', frame: { events } } as const;
+  expect(toVenueEvents(record, (problem) => problems.push(problem))).toEqual([trade]);
+  expect(problems).toEqual([
+    `timestamp of the trade of "A" must be in Unix milliseconds, from the year 2000 to 2100, but was ${AT * 1e3}, which looks like microseconds`,
+    'size of the trade of "A" must be at most 2^53 - 1, but was 9007199254740992',
+    'symbol of a trade must be a string that neither begins nor ends with a blank, but was "A "',
   ]);
 });
 

@@ -19,7 +19,7 @@ it('reports trades and quotes with times in milliseconds, and writes nothing to 
   await observed.events.until(({ kind }) => kind === 'trade');
   expect(observed.events.all).toEqual([
     { kind: 'quote', symbol: 'AAPL', bid: 100, bid_size: 2, ask: 101, ask_size: 3, timestamp: AT },
-    { kind: 'trade', symbol: 'AAPL', price: 100.5, size: 10, timestamp: AT },
+    { ...trade(100.5), trade_id: 'V-1', conditions: ['@'] },
   ]);
   expect(observed.states.all).toEqual([{ type: 'connecting' }, { type: 'live' }]);
   expect(observed.feed).toMatchObject({ name: 'alpaca', venue: 'iex' });
@@ -217,7 +217,7 @@ it('reports each frame as JSON before its events, in both directions', async () 
     observed.raw.all.filter(({ dir }) => dir === direction).map(({ json }) => JSON.parse(json));
   expect(frames('out')).toEqual([
     { action: 'auth', ...CREDENTIALS },
-    { action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'], statuses: ['AAPL'] },
+    { action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'], lulds: ['AAPL'], statuses: ['AAPL'] },
   ]);
   expect(frames('in')).toEqual([
     [{ T: 'success', msg: 'connected' }],

@@ -5,7 +5,7 @@ import { type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture'
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { describe, expect, it, vi } from 'vitest';
 import { loadMapping } from '../../feeds/mapping-module.ts';
-import { ManualMarket, quote, trade } from '../gateway.fixture.ts';
+import { AT, ManualMarket, quote, trade } from '../gateway.fixture.ts';
 import { coinbaseProtocol } from '../replay/coinbase-protocol.fixture.ts';
 import { COINBASE_CAPTURE, SKIP_REASON } from '../replay/recorded-sessions.fixture.ts';
 import { cleanUps, observe, startServer } from './websocket-feed.fixture.ts';
@@ -77,7 +77,19 @@ describe('with the example mapping for the simulated broker', () => {
     await observed.subscribed.until((symbols) => symbols.includes('AAPL'));
     market.push(quote(100, 101), trade(7, 'MSFT'), trade(100.5));
     await observed.events.until(({ kind }) => kind === 'trade');
-    expect(observed.events.all).toEqual([quote(100, 101), trade(100.5)]);
+    expect(observed.events.all).toEqual([
+      quote(100, 101),
+      { ...trade(100.5), trade_id: '2', conditions: ['@'] },
+    ]);
+    const change = { symbol: 'AAPL', original: { trade_id: '2', price: 100.5, size: 10 }, timestamp: AT };
+    const corrected = { trade_id: '3', price: 90, size: 5, conditions: ['@'] };
+    market.push({ ...change, kind: 'correction', corrected }, { ...change, kind: 'cancel', reason: 'error' });
+    await observed.changes.until(({ kind }) => kind === 'cancel');
+    expect(observed.changes.all).toEqual([
+      { ...change, kind: 'correction', corrected },
+      { ...change, kind: 'cancel', reason: 'error' },
+    ]);
+    expect(observed.invalid.all).toEqual([]);
   });
 
   it('stays down after a wrong key, and retries while another client holds the connection', async () => {

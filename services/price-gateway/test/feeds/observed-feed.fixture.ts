@@ -1,15 +1,7 @@
 // Starts a feed and records all its events.
 
-import type { MarketEvent } from '@tickbus/capture';
-import type {
-  Attempt,
-  Feed,
-  FeedListener,
-  FeedState,
-  RawFrame,
-  Refusal,
-  TradingEvent,
-} from '../../feeds/feed.ts';
+import type { BandEvent, MarketEvent, TradeChange, TradingEvent } from '@tickbus/capture';
+import type { Attempt, Feed, FeedListener, FeedState, RawFrame, Refusal } from '../../feeds/feed.ts';
 import { ReceivedValues } from '../gateway.fixture.ts';
 
 /** A started feed. Each connection is permitted immediately, unless `allowConnection` is replaced. */
@@ -20,6 +12,9 @@ export class ObservedFeed {
   readonly events = new ReceivedValues<MarketEvent>();
   /** Halts and their ends. */
   readonly trading = new ReceivedValues<TradingEvent>();
+  /** Corrections and cancelled trades. */
+  readonly changes = new ReceivedValues<TradeChange>();
+  readonly bands = new ReceivedValues<BandEvent>();
   readonly invalid = new ReceivedValues<string>();
   readonly refusals = new ReceivedValues<Refusal>();
   readonly subscribed = new ReceivedValues<readonly string[]>();
@@ -45,6 +40,8 @@ export class ObservedFeed {
         this.frames++;
         for (const event of events) {
           if (event.kind === 'trade' || event.kind === 'quote') this.events.add(event);
+          else if (event.kind === 'correction' || event.kind === 'cancel') this.changes.add(event);
+          else if (event.kind === 'band') this.bands.add(event);
           else this.trading.add(event);
         }
       },

@@ -75,8 +75,24 @@ it('reports quotes and trades of gzip frames, and which instruments HTX serves',
       ask_size: 0.707776,
       timestamp: AT,
     },
-    { kind: 'trade', symbol: 'btcusdt', price: 9150.01, size: 0.003893, timestamp: AT },
-    { kind: 'trade', symbol: 'btcusdt', price: 9150.02, size: 2, timestamp: AT + 1 },
+    {
+      kind: 'trade',
+      symbol: 'btcusdt',
+      price: 9150.01,
+      size: 0.003893,
+      timestamp: AT,
+      trade_id: '102090727790',
+      taker_side: 'sell',
+    },
+    {
+      kind: 'trade',
+      symbol: 'btcusdt',
+      price: 9150.02,
+      size: 2,
+      timestamp: AT + 1,
+      trade_id: '102090727791',
+      taker_side: 'buy',
+    },
   ]);
   // Neither topic alone counts as the whole instrument.
   expect(observed.subscribed.all).toEqual([[], ['btcusdt']]);

@@ -19,7 +19,8 @@ const ITEM_MAPPING: Mapping = {
   unsubscribe: (symbols) => [{ unsubscribe: symbols }, 'bye'],
 };
 
-const KINDS = 'trade, quote, heartbeat, ignore, send, subscribed, refused or error';
+const KINDS =
+  'trade, quote, correction, cancel, status, heartbeat, ignore, send, subscribed, refused or error';
 const KIND_RULE = `The mapping returned an invalid item: kind must be ${KINDS}`;
 
 async function live(mapping: Mapping, options: Partial<WebSocketFeedOptions> = {}) {

@@ -17,6 +17,12 @@ export const instrumentStatus = z.object({
    * withdrawn. The last price on the channel is void then.
    */
   market: z.enum(['trading', 'halted', 'no_price']).optional(),
+  /**
+   * The price band of a subscribed instrument that the venue has announced (limit up, limit down): nothing may be
+   * executed outside of it. Without it, no band is known.
+   */
+  limit_down: z.number().optional(),
+  limit_up: z.number().optional(),
   /** A sentence for the operator, such as the broker's error. */
   detail: z.string().max(1000).optional(),
   /** The feed's name: `alpaca`. */

@@ -21,7 +21,10 @@ const schema = z.object({
   timestamp: time,
   /** What caused this message. `correction`: the venue corrected or cancelled the last trade. */
   cause: z.enum(['trade', 'quote', 'correction']).optional(),
-  /** When the last trade and the quote happened, if known. Neither goes back from one message to the next. */
+  /**
+   * When the last trade and the quote happened, if known. Neither goes back from one message to the next, except that a
+   * correction can restore an earlier trade, or leave none.
+   */
   trade_time: time.optional(),
   quote_time: time.optional(),
   /** Best bid and ask with their sizes, if known. */

@@ -1,17 +1,23 @@
-// The trades and quotes of a mapping: what venues write as text is accepted, everything else names field and value.
+// The values of events: what venues write as text is accepted, everything else names field and value.
 
-import type { QuoteEvent } from '@tickbus/capture';
 import { expect, it } from 'vitest';
-import { checkedEvent } from '../../feeds/mapped-event.ts';
-import { readMappedFrame } from '../../feeds/mapping-module.ts';
-import type { FrameItem } from '../../mapping.ts';
-import { AT, quote, trade } from '../gateway.fixture.ts';
+import { checkedEvent, isValidEvent, type QuoteEvent, type TradeEvent } from '../index.ts';
+
+const AT = Date.UTC(2026, 0, 2, 15, 30, 0, 208);
+
+function trade(price: number, symbol = 'AAPL'): TradeEvent {
+  return { kind: 'trade', symbol, price, size: 10, timestamp: AT };
+}
+
+function quote(bid: number, ask: number): QuoteEvent {
+  return { kind: 'quote', symbol: 'AAPL', bid, bid_size: 2, ask, ask_size: 3, timestamp: AT };
+}
 
 const TIME_RULE = 'timestamp of the trade of "AAPL" must be in Unix milliseconds, from the year 2000 to 2100';
 
 /** A trade with some fields replaced by untyped values. */
-function tradeWith(fields: object): Parameters<typeof checkedEvent>[0] {
-  return { ...trade(1), ...fields } as never;
+function tradeWith(fields: object): TradeEvent {
+  return { ...trade(1), ...fields } as TradeEvent;
 }
 
 it('returns a valid event as it is', () => {
@@ -27,9 +33,7 @@ it('converts decimal digits as text, and keeps further fields', () => {
     size: 0.5,
     trade_id: '7',
   });
-  expect(
-    checkedEvent({ ...(quote(1, 2) as QuoteEvent), bid: '1e-8', bid_size: '1e3', ask: '+2.', ask_size: '0' }),
-  ).toEqual({
+  expect(checkedEvent({ ...quote(1, 2), bid: '1e-8', bid_size: '1e3', ask: '+2.', ask_size: '0' })).toEqual({
     ...quote(1e-8, 2),
     bid_size: 1_000,
     ask_size: 0,
@@ -91,55 +95,37 @@ it.each(['bid', 'bid_size', 'ask', 'ask_size'])('names the field %s of a quote',
   expect(() => checkedEvent(item)).toThrow(`${field} of the quote of "AAPL" must be a number`);
 });
 
-it('reports the invalid items of a frame once, and delivers the others', () => {
-  const items = [
-    tradeWith({ price: 'x' }),
-    trade(1),
-    tradeWith({ size: null }),
-    null,
-    trade(2),
-  ] as FrameItem[];
-  const reasons: string[] = [];
-  const listener = {
-    onInvalidFrame: (reason: string) => reasons.push(reason),
-    onSubscribed() {},
-    onRefused() {},
-    onEnd() {},
-  };
-  expect(readMappedFrame({ read: () => items }, {}, listener)).toEqual([trade(1), trade(2)]);
-  expect(reasons).toEqual([
-    'The mapping returned an invalid item: price of the trade of "AAPL" must be a number, or decimal digits as text, ' +
-      'but was "x". The frame has 3 of them.',
-  ]);
-});
-
-it('stops at a frame with too many invalid items, which would take seconds', () => {
-  const items = [trade(1), ...Array.from({ length: 200_000 }, () => null), trade(2)] as FrameItem[];
-  const reasons: string[] = [];
-  const onInvalidFrame = (reason: string) => reasons.push(reason);
-  const listener = { onInvalidFrame, onSubscribed() {}, onRefused() {}, onEnd() {} };
-  expect(readMappedFrame({ read: () => items }, {}, listener)).toEqual([trade(1)]);
-  expect(reasons).toEqual([
-    expect.stringMatching(/The frame has more than 1000 of them; what follows is dropped\.$/),
-  ]);
-});
-
 it.each([
   [
-    { kind: 'subscribed', symbols: 'AAPL' },
-    'symbols of a subscribed item must be a list of strings, but was "AAPL"',
+    { bid: null, bid_size: null },
+    { bid: 0, bid_size: 0 },
   ],
-  [{ kind: 'subscribed', symbols: [1] }, 'but was a list'],
-  [{ kind: 'refused', symbol: 7, reason: 'no' }, 'symbol of a refused item must be a string, but was 7'],
-])('refuses the item %j', (item, message) => {
-  const reasons: string[] = [];
-  const unexpected = () => expect.unreachable();
-  const listener = {
-    onInvalidFrame: (reason: string) => reasons.push(reason),
-    onSubscribed: unexpected,
-    onRefused: unexpected,
-    onEnd: unexpected,
-  };
-  readMappedFrame({ read: () => item as never }, {}, listener);
-  expect(reasons).toEqual([expect.stringContaining(message)]);
+  [{ bid: null }, { bid: 0, bid_size: 0 }],
+  [
+    { ask: null, ask_size: 7 },
+    { ask: 0, ask_size: 0 },
+  ],
+  [{ ask_size: null }, { ask_size: 0 }],
+])('reads %j of a quote as a side without orders, or a size that is unknown', (fields, expected) => {
+  expect(checkedEvent({ ...quote(1, 2), ...fields })).toEqual({ ...quote(1, 2), ...expected });
+});
+
+it('refuses a side that is missing, because its name may be misspelt', () => {
+  const { bid, ...misspelt } = quote(1, 2);
+  expect(() => checkedEvent({ ...misspelt, bidd: bid })).toThrow(
+    'bid of the quote of "AAPL" must be a number',
+  );
+});
+
+it('converts nothing in a valid event, and calls the others invalid', () => {
+  expect(isValidEvent(trade(1))).toBe(true);
+  for (const fields of [
+    { price: '1' },
+    { trade_id: 7 },
+    { timestamp: AT / 1e3 },
+    { symbol: ' A' },
+    { size: 2 ** 53 },
+  ])
+    expect(isValidEvent(tradeWith(fields))).toBe(false);
+  expect(isValidEvent({ ...quote(1, 2), ask: null } as never)).toBe(false);
 });

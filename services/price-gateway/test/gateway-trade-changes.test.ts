@@ -1,0 +1,132 @@
+// Trades that are no price: cancelled, corrected, or excluded by their conditions. Simulated broker, official client,
+// gateway, real Redis, subscriber.
+
+import type { BandEvent, CancelEvent, CorrectionEvent, TradeEvent } from '@tickbus/capture';
+import type { InstrumentStatus, Price } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { expect, it } from 'vitest';
+import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
+import { AT, collect, quote, ReceivedValues, SILENT, trade } from './gateway.fixture.ts';
+
+const testbed = useEmbeddedGateways();
+
+const BOUNDS = { maxAgeMs: 30_000, maxQuietMs: 3_600_000 };
+const LATER = AT + 60_000;
+
+/** The nth trade: its price is 100 + n, its identifier n, and its time n ms after `AT`. */
+function numbered(n: number, fields: Partial<TradeEvent> = {}): TradeEvent {
+  return { ...(trade(100 + n) as TradeEvent), trade_id: String(n), timestamp: AT + n, ...fields };
+}
+
+function cancel(n: number): CancelEvent {
+  const original = { trade_id: String(n), price: 100 + n, size: 10 };
+  return { kind: 'cancel', symbol: 'AAPL', original, reason: 'cancel', timestamp: LATER };
+}
+
+/** A gateway of AAPL, and a bot. */
+async function startBot() {
+  const gateway = await testbed.startGateway({ symbols: ['AAPL'] });
+  await testbed.nextStatus('live');
+  const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+  testbed.cleanUps.push(() => bot.close());
+  bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['AAPL'] });
+  const instruments = new ReceivedValues<InstrumentStatus>();
+  collect(bot, CHANNELS.INSTRUMENT_STATUS, ({ data }) => instruments.add(data));
+  await bot.startListening();
+  return {
+    gateway,
+    instruments,
+    verdict: () => bot.latest(CHANNELS.PRICE_DATA, 'AAPL', BOUNDS).verdict,
+    requireFresh: (): Price => bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', BOUNDS).data,
+    /** Resolves when the fresh price has these fields. */
+    async reaches(fields: Partial<Price>): Promise<void> {
+      await expect
+        .poll(() => {
+          const { message, verdict, reason } = bot.latest(CHANNELS.PRICE_DATA, 'AAPL', BOUNDS);
+          return { verdict, reason, ...message?.data };
+        })
+        .toMatchObject({ verdict: 'fresh', ...fields });
+    },
+  };
+}
+
+it('takes a cancelled trade back that was the price', async () => {
+  const { reaches, requireFresh, gateway } = await startBot();
+  testbed.market.push(numbered(1), numbered(2), numbered(3));
+  await reaches({ price: 103 });
+  testbed.market.push(cancel(3));
+  await reaches({ price: 102, cause: 'correction', trade_time: AT + 2, timestamp: LATER });
+  expect(requireFresh().size).toBeUndefined();
+  // Not the price, so it causes no message; then it is skipped.
+  testbed.market.push(cancel(1), cancel(99), cancel(2));
+  await expect.poll(() => gateway.stats.dropped.unmatched).toBe(1);
+  expect(gateway.stats.dropped.unchanged).toBe(1);
+});
+
+it('has no price if the only trade is cancelled, unless a quote gives a midpoint', async () => {
+  const { reaches, requireFresh, verdict } = await startBot();
+  testbed.market.push(numbered(1));
+  await reaches({ price: 101 });
+  testbed.market.push(cancel(1));
+  await expect.poll(verdict).toBe('no_price');
+  expect(requireFresh).toThrow(expect.objectContaining({ verdict: 'no_price' }));
+  testbed.market.push(quote(99, 101));
+  await reaches({ price: 100, source: 'midpoint' });
+  testbed.market.push(numbered(2));
+  await reaches({ price: 102, source: 'trade' });
+  testbed.market.push(cancel(2));
+  await reaches({ price: 100, source: 'midpoint', cause: 'correction' });
+  expect(requireFresh().trade_time).toBeUndefined();
+});
+
+it('publishes a corrected trade that was the price', async () => {
+  const { reaches } = await startBot();
+  testbed.market.push(numbered(1), numbered(2));
+  await reaches({ price: 102 });
+  const { original } = cancel(2);
+  const corrected = { trade_id: '12', price: 90, size: 5 };
+  const correction: CorrectionEvent = {
+    kind: 'correction',
+    symbol: 'AAPL',
+    original,
+    corrected,
+    timestamp: LATER,
+  };
+  testbed.market.push(correction);
+  await reaches({ price: 90, cause: 'correction', trade_time: AT + 2 });
+  // The correction has an identifier of its own.
+  testbed.market.push({ ...cancel(12), original: corrected });
+  await reaches({ price: 101, cause: 'correction', trade_time: AT + 1 });
+});
+
+/** Conditions of tape C that exclude a trade from the last price. */
+const EXCLUDING = ['C', 'G', 'H', 'I', 'M', 'N', 'P', 'Q', 'R', 'U', 'V', 'W', 'Z', '4', '7', '9'];
+
+it('leaves the price as it is for a trade with each condition that excludes it', async () => {
+  const { reaches, gateway } = await startBot();
+  testbed.market.push(numbered(1));
+  await reaches({ price: 101 });
+  const excluded = EXCLUDING.map((code, n) => numbered(2 + n, { price: 1, conditions: ['@', code] }));
+  testbed.market.push(...excluded, numbered(50, { conditions: ['@', 'F', 'T'] }));
+  await reaches({ price: 150, cause: 'trade' });
+  expect(testbed.prices.all.map(({ data }) => data.price)).toEqual([101, 150]);
+  expect(gateway.stats.dropped.excluded).toBe(EXCLUDING.length);
+});
+
+it('never gives out a side outside of the price band, and reports the band', async () => {
+  const { reaches, requireFresh, instruments } = await startBot();
+  const band: BandEvent = { kind: 'band', symbol: 'AAPL', limit_down: 95, limit_up: 105, timestamp: AT };
+  testbed.market.push(band, numbered(1));
+  const reported = await instruments.until(({ limit_up }) => limit_up !== undefined);
+  expect(reported).toMatchObject({ symbol: 'AAPL', state: 'subscribed', limit_down: 95, limit_up: 105 });
+  await reaches({ price: 101 });
+  testbed.market.push({ ...quote(99, 106), timestamp: AT + 2 } as ReturnType<typeof quote>);
+  await reaches({ price: 101, bid: 99 });
+  expect(requireFresh().ask).toBeUndefined();
+  const { limit_down, limit_up, ...ended } = band;
+  testbed.market.push(ended, { ...quote(90, 106), timestamp: AT + 3 } as ReturnType<typeof quote>);
+  await reaches({ bid: 90, ask: 106 });
+  const from = instruments.all.indexOf(reported) + 1;
+  expect(await instruments.until(() => true, from)).not.toHaveProperty('limit_up');
+});
