@@ -1,6 +1,7 @@
 // The price gateway as a process: settings, start, log, graceful shutdown.
 
 import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
+import { type StatusPages, startStatusPages } from '@tickbus/status-pages';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
 import { priceChannel, venueOf } from 'tickbus/constants';
@@ -8,7 +9,6 @@ import { type GatewayConfig, helpText, readConfig } from './config.ts';
 import { secretsOf } from './feeds/feed-kind.ts';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { createGateway, type Gateway } from './gateway.ts';
-import { type HttpServer, startHttp } from './monitoring/http.ts';
 import { createMetrics } from './monitoring/metrics.ts';
 import type { CaptureRecorder } from './recorder/capture-recorder.ts';
 import { recorderFor } from './recorder/recorder-settings.ts';
@@ -35,7 +35,7 @@ async function serve(config: GatewayConfig): Promise<void> {
   const recorder = await recorderFor(config, { name: recordingName(config), secrets, logger });
   const gateway = createGateway({ ...optionsFrom(config, recorder), connection, logger });
   const failure = Promise.race([linkFailure(connection), gateway.failure]);
-  let http: HttpServer | undefined;
+  let http: StatusPages | undefined;
   const stop = async () => {
     await gateway.stop();
     await recorder?.close();
@@ -75,7 +75,7 @@ async function serveHttp(
 ) {
   if (port === 0) return undefined;
   const metrics = createMetrics(() => gateway.stats, recorder && (() => recorder.stats));
-  return startHttp({ host, allowedHosts, port, metrics, readiness: () => gateway.readiness });
+  return startStatusPages({ host, allowedHosts, port, metrics, readiness: () => gateway.readiness });
 }
 
 function optionsFrom(config: GatewayConfig, recorder: CaptureRecorder | undefined) {

@@ -2,13 +2,13 @@
 
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { type StatusPages, startStatusPages } from '@tickbus/status-pages';
 import { afterEach, expect, it } from 'vitest';
 import type { Readiness } from '../../gateway.ts';
-import { type HttpServer, startHttp } from '../../monitoring/http.ts';
 import { createMetrics } from '../../monitoring/metrics.ts';
 import { Counters, type GatewayStats } from '../../monitoring/stats.ts';
 
-let server: HttpServer | undefined;
+let server: StatusPages | undefined;
 afterEach(() => server?.close());
 
 const STATS: GatewayStats = {
@@ -31,7 +31,7 @@ const STATS: GatewayStats = {
 const GLOBALS = { Request: globalThis.Request, Response: globalThis.Response };
 
 async function start(readiness: Readiness, stats: GatewayStats = STATS) {
-  server = await startHttp({
+  server = await startStatusPages({
     host: '127.0.0.1',
     port: 0,
     metrics: createMetrics(() => stats),
@@ -118,7 +118,7 @@ it('has no feed state on standby', async () => {
 
 it('reports a port that is in use', async () => {
   await start({ ready: true, role: 'standby', redis: 'connected' });
-  const again = startHttp({
+  const again = startStatusPages({
     host: '127.0.0.1',
     port: server?.port ?? 0,
     metrics: createMetrics(() => STATS),
@@ -132,7 +132,13 @@ it('reports a port that is in use', async () => {
 it('accepts IP addresses, localhost and the configured names only, against DNS rebinding', async () => {
   const metrics = createMetrics(() => STATS);
   const readiness = (): Readiness => ({ ready: true, role: 'standby', redis: 'connected' });
-  server = await startHttp({ host: '127.0.0.1', allowedHosts: ['Gateway'], port: 0, metrics, readiness });
+  server = await startStatusPages({
+    host: '127.0.0.1',
+    allowedHosts: ['Gateway'],
+    port: 0,
+    metrics,
+    readiness,
+  });
   for (const [host, status] of [
     ['127.0.0.1:9464', 200],
     ['10.1.2.3', 200],
@@ -164,7 +170,7 @@ it('escapes and bounds the labels that a broker can choose', async () => {
 it('closes the connection of a client that does not read its responses', async () => {
   const metrics = createMetrics(() => STATS);
   const readiness = (): Readiness => ({ ready: true, role: 'standby', redis: 'connected' });
-  server = await startHttp({ host: '127.0.0.1', port: 0, idleMs: 300, metrics, readiness });
+  server = await startStatusPages({ host: '127.0.0.1', port: 0, idleMs: 300, metrics, readiness });
   const client = connect({ host: '127.0.0.1', port: server.port }).pause();
   client.on('error', () => {});
   const closed = new Promise((resolve) => client.once('close', resolve));

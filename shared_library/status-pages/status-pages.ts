@@ -6,9 +6,13 @@ import { type AddressInfo, isIP } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
-import type { Readiness } from '../gateway.ts';
 
-export interface HttpOptions {
+/** The content of /readyz; its status is 200 if `ready`, else 503. */
+export interface Readiness {
+  readonly ready: boolean;
+}
+
+export interface StatusPagesOptions {
   readonly host: string;
   /** Host names that requests may use, besides IP addresses, localhost and `host`. Default: none. */
   readonly allowedHosts?: readonly string[];
@@ -20,7 +24,7 @@ export interface HttpOptions {
   readonly readiness: () => Readiness;
 }
 
-export interface HttpServer {
+export interface StatusPages {
   readonly port: number;
   close(): Promise<void>;
 }
@@ -40,14 +44,14 @@ const UNKNOWN_HOST =
  *
  * @throws Error if the server cannot listen on the address; the message says what to set
  */
-export async function startHttp({
+export async function startStatusPages({
   host,
   allowedHosts = [],
   port,
   idleMs = IDLE_MS,
   metrics,
   readiness,
-}: HttpOptions): Promise<HttpServer> {
+}: StatusPagesOptions): Promise<StatusPages> {
   const app = routes([host, ...allowedHosts], metrics, readiness);
   const server = createAdaptorServer({
     fetch: app.fetch,
