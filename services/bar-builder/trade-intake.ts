@@ -1,0 +1,140 @@
+// Receives TRADES for a bar builder: stored trades first, then live ones, and everything that means that trades are
+// missing.
+
+import {
+  type Clock,
+  type Connection,
+  type Envelope,
+  type FeedStatus,
+  type MessageOf,
+  type TradeChannel,
+  trade,
+  tradeCancel,
+  tradeCorrection,
+} from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import type { RedisSubscriber } from 'tickbus/subscriber';
+import type { Arrival, BarBuilder } from './bars/bar-builder.ts';
+import { precedes, readStored, unbroken } from './stored-messages.ts';
+
+export interface TradeIntakeOptions {
+  readonly subscriber: RedisSubscriber;
+  readonly transport: Connection['publishing'];
+  readonly channel: TradeChannel;
+  /** The name of the channel of the prices of the same feed, which FEED_STATUS refers to. */
+  readonly priceChannel: string;
+  /** Undefined for all. */
+  readonly symbols: ReadonlySet<string> | undefined;
+  readonly builder: BarBuilder;
+  readonly clock: Clock;
+}
+
+type TradeMessage = MessageOf<TradeChannel>;
+
+/**
+ * Trades are missing after a gap on TRADES, an invalid message on TRADES, and an interruption of the feed. Everything
+ * waits until the stored trades have been read (`start`), so that the builder gets all in order.
+ */
+export class TradeIntake {
+  readonly #options: TradeIntakeOptions;
+  /** What arrived before the stored trades were read; undefined after that. */
+  #early: (TradeMessage | 'gap')[] | undefined = [];
+  /** Whether the feed receives what the venue sends; undefined before the first status. */
+  #flows: boolean | undefined;
+  /** When the feed became live, by the server's clock. */
+  #liveSince: number | undefined;
+
+  constructor(options: TradeIntakeOptions) {
+    this.#options = options;
+    const { subscriber, channel, symbols } = options;
+    const { name } = channel;
+    // In the receive path, because a handler would get the trades after the report of a gap that follows them.
+    subscriber.tap(channel, ({ message }) => this.#receive(message));
+    subscriber.on('gap', (gap) => gap.channel === name && !gap.repaired && this.#receive('gap'));
+    subscriber.on('invalid_message', (invalid) => invalid.channel === name && this.#receive('gap'));
+    subscriber.tap(CHANNELS.FEED_STATUS, ({ message }) => this.#onFeedStatus(message.data, message.at));
+    // A tap requests nothing. This subscription names the instruments that the gateway has to request.
+    if (symbols !== undefined)
+      subscriber.subscribe(channel, () => {}, { keys: [...symbols], where: () => false });
+  }
+
+  /**
+   * Reads the stored trades, of which only those count that were published since the feed became live: it may have been
+   * interrupted before. Call it when the subscriber listens.
+   *
+   * @throws TickbusError if Redis cannot be read
+   */
+  async start(): Promise<void> {
+    const { transport, channel, builder, clock } = this.#options;
+    const { messages, at } = await readStored(transport, channel);
+    const early = this.#early ?? [];
+    const firstLive = early.find((one) => one !== 'gap');
+    const liveSince = this.#liveSince ?? Number.NEGATIVE_INFINITY;
+    const stored = unbroken(messages).filter(
+      (one) => (one.at ?? 0) >= liveSince && (firstLive === undefined || precedes(one, firstLive)),
+    );
+    // Without stored trades, all trades are known from the subscription on.
+    if (stored.length === 0) builder.start(at);
+    const now = clock.monotonic();
+    for (const message of stored) {
+      const publishedAt = message.at ?? at;
+      this.#apply(checked(message), { monotonic: now - Math.max(0, at - publishedAt), at: publishedAt });
+    }
+    this.#early = undefined;
+    for (const one of early) this.#receive(one);
+  }
+
+  #receive(one: TradeMessage | 'gap'): void {
+    if (this.#early !== undefined) {
+      this.#early.push(one);
+      return;
+    }
+    const { builder, clock } = this.#options;
+    const monotonic = clock.monotonic();
+    if (one === 'gap') builder.gap(monotonic);
+    else this.#apply(one, { monotonic, at: one.at ?? clock.now() });
+  }
+
+  #apply(message: TradeMessage | undefined, arrival: Arrival): void {
+    const { builder, symbols } = this.#options;
+    if (message === undefined) return builder.gap(arrival.monotonic);
+    if (symbols !== undefined && !symbols.has(message.data.symbol)) return;
+    if (message.message_type === 'trade') builder.trade(message.data, arrival);
+    else if (message.message_type === 'trade_correction') builder.correct(message.data);
+    else builder.cancel(message.data);
+  }
+
+  /** `live_for_ms` also reveals an interruption between two heartbeats. */
+  #onFeedStatus({ channel, state, live_for_ms: liveForMs }: FeedStatus, at: number | undefined): void {
+    const { priceChannel, clock } = this.#options;
+    if ((channel ?? CHANNELS.PRICE_DATA.name) !== priceChannel) return;
+    const flows = state === 'live' || state === 'silent';
+    const since = liveForMs === undefined ? this.#liveSince : (at ?? clock.now()) - liveForMs;
+    const hasReconnected = since !== undefined && since > (this.#liveSince ?? since) + JITTER_MS;
+    const hasStopped = !flows && this.#flows !== false;
+    const hasResumed = flows && (this.#flows === false || hasReconnected);
+    if (hasStopped || hasResumed) this.#receive('gap');
+    this.#flows = flows;
+    this.#liveSince = since;
+  }
+}
+
+/** By how much the time of two heartbeats on their way to Redis can differ. */
+const JITTER_MS = 1_000;
+
+/** A stored message as a subscriber would deliver it; undefined if it is not valid. */
+function checked(message: Envelope): TradeMessage | undefined {
+  const { message_type: type, data } = message;
+  const schema = SCHEMAS.get(type);
+  const result = schema?.safeParse(data);
+  return result?.success ? ({ ...message, data: result.data } as TradeMessage) : undefined;
+}
+
+const SCHEMAS: ReadonlyMap<string, typeof trade | typeof tradeCorrection | typeof tradeCancel> = new Map<
+  string,
+  typeof trade | typeof tradeCorrection | typeof tradeCancel
+>([
+  ['trade', trade],
+  ['trade_correction', tradeCorrection],
+  ['trade_cancel', tradeCancel],
+]);
