@@ -28,7 +28,7 @@ const desk = new ComposeDesk(stack, {
   gateways: ['price-gateway', 'price-gateway-standby'],
   monitor: 'monitor',
   subscriber: 'test-subscriber',
-  others: ['redis', 'sample-bots', 'simulated-broker'],
+  others: ['bar-builder', 'bar-builder-standby', 'redis', 'sample-bots', 'simulated-broker'],
 });
 let passed = 0;
 let failed = 0;
@@ -91,6 +91,9 @@ async function startsFromScratch(): Promise<void> {
 async function delivers(): Promise<void> {
   await check('both gateways are healthy, one active and one standby', () => desk.gatewaysAreReady());
   await check("the test subscriber prints the gateway's prices", () => desk.receivesPrices());
+  await check('both bar builders are healthy', async () => {
+    for (const service of ['bar-builder', 'bar-builder-standby']) await stack.healthy(service);
+  });
   await check('every bot reports its status', () =>
     stack.until('momentum, paper-trader and risk-guard are on BOT_STATUS', async () => {
       const bots = await redis('hkeys', 'tickbus:{BOT_STATUS}:last');
