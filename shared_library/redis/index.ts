@@ -30,9 +30,11 @@ export {
   type Trade,
   type TradeCancel,
   type TradeCorrection,
+  type TradeGap,
   trade,
   tradeCancel,
   tradeCorrection,
+  tradeGap,
 } from './channel/schemas/trade.ts';
 export {
   type CancelAll,

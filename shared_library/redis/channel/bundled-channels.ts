@@ -15,7 +15,7 @@ const PRICE_DATA = priceChannel();
 export const CHANNELS = Object.freeze({
   /** Prices. Key: symbol. Type `price`. */
   PRICE_DATA,
-  /** Every trade once. Key: symbol. Types `trade`, `trade_correction` and `trade_cancel`. */
+  /** Every trade once. Key: symbol. Types `trade`, `trade_correction`, `trade_cancel` and `trade_gap`. */
   TRADES: tradeChannel(),
   /** Open, high, low and close of an interval. Key: `AAPL/1m`. Type `bar`. */
   BARS: barChannel(),

@@ -49,8 +49,8 @@ export interface Channel<M extends MessageSchemas = MessageSchemas, D extends st
   /** Milliseconds after which a command is no longer delivered (kind `command`); undefined: never. */
   readonly expiresInMs: number | undefined;
   /**
-   * Whether a gateway feeds the channel (kind `state`). Subscribers then declare which keys they want, and
-   * FEED_STATUS reports whether the values are still current.
+   * Whether a gateway feeds the channel (kinds `state` and `event`). Subscribers then declare which keys they want. On
+   * a `state` channel, FEED_STATUS reports whether the values are still current.
    */
   readonly gateway: boolean;
   /**
@@ -128,6 +128,8 @@ export type ChannelOptions<M extends MessageSchemas> =
       FramingOption & {
         kind: 'event';
         key?: ChannelKey<M>;
+        /** Whether a gateway feeds the channel, so that subscribers declare their `keys` to it. Default false. */
+        gateway?: boolean;
         /** Number of past messages that the server keeps, 0 to 100,000. Default 0. */
         history?: number;
       })
@@ -195,7 +197,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
     this.history = options.kind === 'event' ? checkedHistory(name, options.history ?? 0) : 0;
     this.expiresInMs =
       options.kind === 'command' ? checkedDuration(name, 'expiresInMs', options.expiresInMs) : undefined;
-    this.gateway = options.kind === 'state' && options.gateway === true;
+    this.gateway = (options.kind === 'state' || options.kind === 'event') && options.gateway === true;
     this.maxQuietMs =
       options.kind === 'state' ? checkedDuration(name, 'maxQuietMs', options.maxQuietMs) : undefined;
     this.framing = checkedFraming(name, options);

@@ -3,7 +3,7 @@
 import { defineChannel } from './channel.ts';
 import { bar } from './schemas/bar.ts';
 import { price } from './schemas/price-data.ts';
-import { trade, tradeCancel, tradeCorrection } from './schemas/trade.ts';
+import { trade, tradeCancel, tradeCorrection, tradeGap } from './schemas/trade.ts';
 
 /** Without a venue, the channel of the only gateway, or of the main one. */
 function nameOf(base: string, venue: string | undefined): string {
@@ -34,14 +34,18 @@ export function priceChannel(venue?: string) {
   });
 }
 
-/** The trades of a venue, as `priceChannel`. Key: symbol. Types `trade`, `trade_correction` and `trade_cancel`. */
+/**
+ * The trades of a venue, as `priceChannel`. Key: symbol. Types `trade`, `trade_correction`, `trade_cancel` and
+ * `trade_gap`.
+ */
 export function tradeChannel(venue?: string) {
   return defineChannel(nameOf('TRADES', venue), {
     kind: 'event',
     key: 'symbol',
+    gateway: true,
     history: 10_000,
     defaultType: 'trade',
-    messages: { trade, trade_correction: tradeCorrection, trade_cancel: tradeCancel },
+    messages: { trade, trade_correction: tradeCorrection, trade_cancel: tradeCancel, trade_gap: tradeGap },
   });
 }
 

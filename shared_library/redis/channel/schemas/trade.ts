@@ -1,4 +1,4 @@
-// The payloads of TRADES: every execution that the venue reported, and what it corrected or cancelled later.
+// The payloads of TRADES: every execution that the venue reported, what it corrected or cancelled later, and gaps.
 
 import { z } from 'zod';
 import { MAX_SYMBOL } from './price-data.ts';
@@ -76,3 +76,26 @@ export const tradeCancel = z.object({
 });
 
 export type TradeCancel = z.infer<typeof tradeCancel>;
+
+/**
+ * Trades may be missing: those of the instrument that happened after `from`, up to `to`. Between two such messages, and
+ * as long as the subscriber reports no gap itself, every trade of the feed is on the channel.
+ */
+export const tradeGap = z.object({
+  symbol: z.string().min(1).max(MAX_SYMBOL),
+  /** Unix milliseconds; without it, nothing is known about the time before `to`. */
+  from: time.optional(),
+  /** Unix milliseconds. */
+  to: time,
+  /** The number of missing messages, if the gateway counted them. */
+  count: z.number().int().positive().optional(),
+  /**
+   * - `start`: the gateway begins to publish the instrument, because it took over or because a bot requests it.
+   * - `interrupted`: the connection to the broker was interrupted.
+   * - `overflow`: Redis did not accept trades for so long that the gateway dropped some.
+   * - `rejected`: Redis rejects a message, or it is invalid.
+   */
+  reason: z.enum(['start', 'interrupted', 'overflow', 'rejected']),
+});
+
+export type TradeGap = z.infer<typeof tradeGap>;
