@@ -39,6 +39,11 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly leaseTtlMs?: number;
   /** Number of replicas that must confirm the lease: see `RedisLease`. Default 1 behind Redis Sentinel, else 0. */
   readonly leaseReplicas?: number;
+  /**
+   * Whose trades to publish on TRADES: of the instruments that subscribers request there (`requested`), of all that the
+   * gateway requests from the broker, or none (`off`). Default `requested`.
+   */
+  readonly trades?: 'requested' | 'all' | 'off';
   /** The number of partitions that the gateway gives its channel. Default: the number that it has. */
   readonly partitions?: number;
   /** Maximum connection attempts of all gateways together in `connectWindowMs`. Default 10. */
@@ -71,6 +76,7 @@ const DEFAULTS = {
   symbolGraceMs: 30_000,
   demandLimit: MAX_CHANNEL_KEYS,
   demandIntervalMs: 500,
+  trades: 'requested' as 'requested' | 'all' | 'off',
   leaseTtlMs: 3_000,
   connectLimit: 10,
   connectWindowMs: 60_000,

@@ -38,6 +38,10 @@ export const GATEWAY_SETTINGS = {
   LEASE_REPLICAS: wholeNumber(0, 100)
     .optional()
     .describe('replicas that must confirm the lease, 0 for none (default 1 behind Redis Sentinel, else 0)'),
+  TRADES: z
+    .enum(['requested', 'all', 'off'], { error: 'requested, all or off' })
+    .default('requested')
+    .describe('whose trades to publish on TRADES: requested, all or off (default requested, by bots)'),
   PARTITIONS: wholeNumber(1, MAX_PARTITIONS)
     .optional()
     .describe(`partitions of the channel, 1 to ${MAX_PARTITIONS} (default: as many as it has, at first 1)`),

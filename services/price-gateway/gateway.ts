@@ -16,6 +16,7 @@ import { FeedPublisher } from './prices/feed-publisher.ts';
 import { ActiveSession } from './session/active-session.ts';
 import { ConnectionBudget } from './session/connection-budget.ts';
 import { FeedConflictError, FeedGuard } from './session/feed-guard.ts';
+import { GatewayTrades } from './trades/gateway-trades.ts';
 
 /**
  * Whether the gateway can do its work. On standby, it is ready while Redis is connected and answers lease requests,
@@ -70,6 +71,7 @@ class PriceGateway implements Gateway {
   readonly #counters = new Counters();
   readonly #warnings: RateLimitedLog;
   readonly #demand: SymbolDemand;
+  readonly #trades: GatewayTrades;
   readonly #demandReader: DemandReader;
   readonly #guard: FeedGuard;
   readonly #lease: RedisLease;
@@ -94,6 +96,7 @@ class PriceGateway implements Gateway {
       limit: Math.min(all.demandLimit, MAX_CHANNEL_KEYS - all.symbols.length),
     });
     this.#guard = new FeedGuard({ connection, channel, onConflict: () => void this.stop() });
+    this.#trades = new GatewayTrades(all, this.#counters.trades, this.#warnings);
     this.#lease = new RedisLease({
       connection,
       channel,
@@ -113,6 +116,7 @@ class PriceGateway implements Gateway {
       publisher: this.#publisher,
       channel,
       demand: this.#demand,
+      trades: this.#trades,
       warnings: this.#warnings,
     });
     this.#lease.on('gained', ({ token }) => this.#onGained(token));
@@ -125,11 +129,13 @@ class PriceGateway implements Gateway {
   }
 
   get stats(): GatewayStats {
-    const { dropped, failures, brokerErrors, ...counted } = this.#counters;
+    const { trades, dropped, failures, brokerErrors, ...counted } = this.#counters;
     return {
       channel: this.#options.channel.name,
       role: this.#role,
       ...counted,
+      trades: { ...trades },
+      tradesWaiting: this.#trades.waiting,
       dropped: { ...dropped },
       failures: { ...failures },
       brokerErrors: { ...brokerErrors },
@@ -150,7 +156,7 @@ class PriceGateway implements Gateway {
     const isServing = state !== 'down' && state !== 'degraded';
     const isWorking = this.#role === 'standby' || (this.#role === 'active' && isServing);
     const problem = this.#isConnected ? (this.#lease.problem ?? this.#session?.publishProblem) : undefined;
-    const detail = this.#guard.conflict?.message ?? problem ?? feedDetail;
+    const detail = this.#guard.conflict?.message ?? problem ?? feedDetail ?? this.#trades.problem;
     return {
       ready: this.#isConnected && isWorking && problem === undefined,
       role: this.#role,
@@ -228,6 +234,7 @@ class PriceGateway implements Gateway {
       token,
       holder,
       publisher: new FeedPublisher({ publisher, channel, holdsLease, counters, warnings }),
+      trades: this.#trades.newSession(feed.venue),
       budget: this.#createBudget(feed.name),
       demand: this.#demand,
       symbolLimit,

@@ -88,6 +88,7 @@ function optionsFrom(config: GatewayConfig, recorder: CaptureRecorder | undefine
     symbols: config.SYMBOLS,
     ...(config.SYMBOL_LIMIT !== undefined && { symbolLimit: config.SYMBOL_LIMIT }),
     symbolGraceMs: config.SYMBOL_GRACE_MS,
+    trades: config.TRADES,
     leaseTtlMs: config.LEASE_TTL_MS,
     ...(config.PARTITIONS !== undefined && { partitions: config.PARTITIONS }),
     ...(config.LEASE_REPLICAS !== undefined && { leaseReplicas: config.LEASE_REPLICAS }),

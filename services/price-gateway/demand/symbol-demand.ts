@@ -84,6 +84,11 @@ export class SymbolDemand {
     return [...new Set([...always, ...[...current, ...leaving].map(([symbol]) => symbol)])];
   }
 
+  /** Whether `list` has the symbol, or all symbols. */
+  has(symbol: string): boolean {
+    return this.includesAll || this.#lastRequestedAt.has(symbol) || this.#options.always.includes(symbol);
+  }
+
   /** Symbols that bots request, or requested within the grace period. */
   requestedByBots(): Iterable<string> {
     return this.#lastRequestedAt.keys();

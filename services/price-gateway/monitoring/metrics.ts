@@ -45,6 +45,13 @@ export function createMetrics(stats: () => GatewayStats, recorderStats?: () => R
   );
   labelled('events_dropped_total', 'Events that yielded no price.', 'reason', ({ dropped }) => dropped);
   counter('prices_published_total', 'Prices published to Redis.', ({ published }) => published);
+  labelled(
+    'trades_total',
+    'Trades, corrections and cancels for TRADES, by what became of them.',
+    'outcome',
+    ({ trades }) => trades,
+  );
+  gauge('trades_waiting', 'Trades that wait to be published.', ({ tradesWaiting }) => tradesWaiting);
   labelled('publish_failures_total', 'Failed publishes.', 'code', ({ failures }) => failures);
   gauge('instruments_wanted', 'Requested instruments.', ({ wanted }) => wanted);
   gauge('instruments_refused', 'Requested instruments that are not served.', ({ refused }) => refused);

@@ -3,6 +3,7 @@
 import type { FeedStatus } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import type { PriceDropReason } from '../prices/price-book.ts';
+import { noTrades, type TradeCounts } from '../trades/trade-counts.ts';
 
 /** Why an event yielded no price. `unrequested`: nobody requests the instrument. */
 export type DropReason = PriceDropReason | 'unrequested';
@@ -26,6 +27,10 @@ export interface GatewayStats {
   readonly events: number;
   /** Prices published to Redis. */
   readonly published: number;
+  /** What became of the trades, corrections and cancels for TRADES. */
+  readonly trades: Readonly<TradeCounts>;
+  /** Trades that wait to be published, for example until the lease of TRADES is held. */
+  readonly tradesWaiting: number;
   /** Events that yielded no price, by reason. */
   readonly dropped: Readonly<Record<DropReason, number>>;
   /** Failed publishes of a price or a status, by error code. */
@@ -58,6 +63,7 @@ export class Counters {
   invalidFrames = 0;
   events = 0;
   published = 0;
+  readonly trades = noTrades();
   readonly dropped: Record<DropReason, number> = {
     invalid: 0,
     late: 0,

@@ -8,6 +8,7 @@ import type { Feed, FeedEvent, FeedState } from '../feeds/feed.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
+import type { SessionTrades } from '../trades/session-trades.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { ConnectionPermits } from './connection-permits.ts';
 import { FeedEvents } from './feed-events.ts';
@@ -40,6 +41,8 @@ export interface ActiveSessionOptions {
   /** Name of the lease holder, for the operator. */
   readonly holder: string;
   readonly publisher: FeedPublisher;
+  /** Publishes trades; undefined if they are switched off. The session ends it. */
+  readonly trades?: SessionTrades | undefined;
   readonly budget: ConnectionBudget;
   /** The symbols to request, kept up to date by the gateway. */
   readonly demand: SymbolDemand;
@@ -139,6 +142,7 @@ export class ActiveSession {
       onState: (state) => this.#onState(state),
       onSubscribed: (symbols) => {
         this.#instruments.acknowledge(symbols);
+        this.#options.trades?.acknowledge(symbols);
         this.#statuses.publishChanges();
       },
       onRefused: (refusal) => {
@@ -151,7 +155,8 @@ export class ActiveSession {
 
   /** Requests the current symbols from the feed if they changed, and publishes changes of instrument status. */
   syncDemand(): void {
-    const { feed, demand, symbolLimit } = this.#options;
+    const { feed, demand, trades, symbolLimit } = this.#options;
+    trades?.sync();
     if (demand.version === this.#demandVersion) return;
     this.#demandVersion = demand.version;
     const symbols = demand.list();
@@ -182,7 +187,7 @@ export class ActiveSession {
     this.#endPhase('stopping');
     this.#publishStatus();
     await this.#options.feed.close();
-    await this.#options.publisher.settled();
+    await Promise.all([this.#options.publisher.settled(), this.#options.trades?.stop()]);
     if (this.#isAborted) return;
     this.#endPhase('stopped');
     this.#publishStatus();
@@ -192,6 +197,7 @@ export class ActiveSession {
   /** The lease is lost: cuts the socket synchronously and publishes nothing more. */
   async abort(): Promise<void> {
     this.#endPhase('aborted');
+    void this.#options.trades?.abort();
     await this.#options.feed.close(0);
   }
 
@@ -269,7 +275,9 @@ export class ActiveSession {
   }
 
   #onHeartbeat(): void {
-    this.#options.counters.frames++;
+    const { counters, trades } = this.#options;
+    counters.frames++;
+    trades?.onFrame();
     this.#health.onHeartbeat();
   }
 

@@ -8,11 +8,14 @@ import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters, DropReason } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
 import { PriceBook } from '../prices/price-book.ts';
+import type { SessionTrades } from '../trades/session-trades.ts';
 
 export interface FeedEventsOptions {
   readonly venue: string | undefined;
   readonly publisher: Pick<FeedPublisher, 'publishPrice'>;
   readonly instruments: InstrumentTracker;
+  /** Undefined if no trades are published. */
+  readonly trades?: SessionTrades | undefined;
   /** Called when the status of an instrument has changed. */
   readonly onStatusChange: () => void;
   /** An event was valid, whether or not it yielded a price. */
@@ -41,7 +44,8 @@ export class FeedEvents {
   }
 
   apply(events: readonly FeedEvent[]): void {
-    const { instruments, onStatusChange } = this.#options;
+    const { instruments, trades, onStatusChange } = this.#options;
+    trades?.onFrame();
     for (const event of events) {
       if (!isValidEvent(event)) {
         this.#dropInvalid(event, problemOf(event));
@@ -78,6 +82,7 @@ export class FeedEvents {
   /** The feed was interrupted. */
   interrupt(): void {
     this.#book.interrupt();
+    this.#options.trades?.interrupt();
   }
 
   /** Forgets the prices of all other instruments. */
@@ -86,7 +91,7 @@ export class FeedEvents {
   }
 
   #applyToBook(event: MarketEvent | TradeChange): void {
-    const { publisher, instruments, onStatusChange, onUnderstood } = this.#options;
+    const { publisher, instruments, trades, onStatusChange, onUnderstood } = this.#options;
     const { kind, symbol } = event;
     const price = this.#book.apply(event);
     if (price === 'invalid') return this.#dropInvalid(event, `the symbol of a ${kind} is malformed`);
@@ -94,6 +99,7 @@ export class FeedEvents {
     const isUnpriced = price === 'unpriced';
     if (typeof price !== 'string') publisher.publishPrice(price);
     else this.drop(price, 1, symbol);
+    if (event.kind !== 'quote' && price !== 'limit') trades?.add(event);
     if (typeof price === 'string' && !isUnpriced) return;
     const hasResumed = kind === 'trade' && instruments.traded(symbol);
     if (instruments.setPriced(symbol, !isUnpriced) || hasResumed) onStatusChange();

@@ -13,6 +13,7 @@ it('requires the key and the secret of Alpaca, and has defaults for all other se
     CHANNEL: 'PRICE_DATA',
     SYMBOLS: [],
     SYMBOL_GRACE_MS: 30_000,
+    TRADES: 'requested',
     LEASE_TTL_MS: 3_000,
     BROKER_RELEASE_MS: 0,
     CONNECT_LIMIT: 10,

@@ -7,6 +7,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { Readiness } from '../../gateway.ts';
 import { createMetrics } from '../../monitoring/metrics.ts';
 import { Counters, type GatewayStats } from '../../monitoring/stats.ts';
+import { noTrades } from '../../trades/trade-counts.ts';
 
 let server: StatusPages | undefined;
 afterEach(() => server?.close());
@@ -18,6 +19,8 @@ const STATS: GatewayStats = {
   takeOvers: 2,
   frames: 7,
   published: 5,
+  trades: { ...noTrades(), published: 7, late: 1 },
+  tradesWaiting: 3,
   failures: { TICKBUS_FENCED: 3 },
   brokerErrors: { 406: 4, none: 1 },
   wanted: 3,
@@ -81,6 +84,8 @@ it('serves the metrics in the Prometheus format, also repeatedly', async () => {
       'tickbus_gateway_take_overs_total 2',
       'tickbus_gateway_frames_total 7',
       'tickbus_gateway_prices_published_total 5',
+      'tickbus_gateway_trades_total{outcome="late"} 1',
+      'tickbus_gateway_trades_waiting 3',
       'tickbus_gateway_publish_failures_total{code="TICKBUS_FENCED"} 3',
       'tickbus_gateway_broker_errors_total{code="406"} 4',
       'tickbus_gateway_broker_errors_total{code="none"} 1',

@@ -1,0 +1,123 @@
+// Finds the times in which trades of an instrument may be missing.
+
+import type { TradeGap } from 'tickbus';
+import type { ChannelMessage } from './trade-messages.ts';
+
+/** The end of a time in which everything was published. */
+interface Pause {
+  /** Unix milliseconds. */
+  readonly from: number;
+  readonly reason: TradeGap['reason'];
+}
+
+/**
+ * An instrument is published from the moment when it is requested and the broker has acknowledged it, or sends its
+ * first trade. That moment ends a gap, which begins with the last time at which everything was published.
+ */
+export class TradeGaps {
+  readonly #isWanted: (symbol: string) => boolean;
+  readonly #now: () => number;
+  /** The instruments that are published now. */
+  readonly #published = new Set<string>();
+  /** By symbol, why the instrument is not published any more. */
+  readonly #paused = new Map<string, Pause>();
+  /** By symbol, the time up to which an earlier gateway is known to have published. */
+  readonly #learned = new Map<string, number>();
+  /** Gaps that are not sent, one a symbol. */
+  readonly #merged = new Map<string, TradeGap>();
+  #acknowledged: readonly string[] = [];
+  #lastFrameAt: number | undefined;
+  #isInterrupted = true;
+
+  /** @param now Unix milliseconds */
+  constructor(isWanted: (symbol: string) => boolean, now: () => number = Date.now) {
+    this.#isWanted = isWanted;
+    this.#now = now;
+  }
+
+  /** Takes note of a message that an earlier gateway has published. */
+  learn({ type, data }: ChannelMessage): void {
+    const time = type === 'trade_gap' ? data.to : data.timestamp;
+    this.#learned.set(data.symbol, Math.max(time, this.#learned.get(data.symbol) ?? time));
+  }
+
+  onFrame(): void {
+    this.#lastFrameAt = this.#now();
+    this.#isInterrupted = false;
+  }
+
+  acknowledge(symbols: readonly string[]): readonly TradeGap[] {
+    this.#acknowledged = symbols;
+    this.#isInterrupted = false;
+    return this.#beginAcknowledged();
+  }
+
+  /** What is wanted may have changed. */
+  sync(): readonly TradeGap[] {
+    for (const symbol of this.#published)
+      if (!this.#isWanted(symbol)) this.#pause(symbol, { from: this.#now(), reason: 'start' });
+    return this.#beginAcknowledged();
+  }
+
+  /** The instrument is published from now on. Returns the gap before it, unless it is published already. */
+  begin(symbol: string): readonly TradeGap[] {
+    if (this.#published.has(symbol)) return [];
+    this.#published.add(symbol);
+    const { from, reason = 'start' } = this.#paused.get(symbol) ?? {};
+    this.#paused.delete(symbol);
+    const to = this.#now();
+    return [{ symbol, ...(from !== undefined && { from: Math.min(from, to) }), to, reason }];
+  }
+
+  /** Everything after the last frame may be missing. Returns whether this is a new interruption. */
+  interrupt(): boolean {
+    this.#acknowledged = [];
+    if (this.#isInterrupted) return false;
+    this.#isInterrupted = true;
+    const from = this.#lastFrameAt ?? this.#now();
+    for (const symbol of this.#published) this.#pause(symbol, { from, reason: 'interrupted' });
+    return true;
+  }
+
+  /** Adds the begin to a gap that did not know it, from what an earlier gateway has published. */
+  complete(gap: TradeGap): TradeGap {
+    if (gap.from !== undefined) return gap;
+    const from = this.#learned.get(gap.symbol);
+    return from === undefined ? gap : { ...gap, from: Math.min(from, gap.to) };
+  }
+
+  /** Keeps one gap for each symbol, which covers all that are added, until `take`. */
+  merge(gap: TradeGap): void {
+    const other = this.#merged.get(gap.symbol);
+    this.#merged.set(gap.symbol, other === undefined ? gap : union(other, gap));
+  }
+
+  take(): readonly TradeGap[] {
+    const gaps = [...this.#merged.values()];
+    this.#merged.clear();
+    return gaps;
+  }
+
+  #beginAcknowledged(): readonly TradeGap[] {
+    return this.#acknowledged.flatMap((symbol) =>
+      symbol !== '*' && this.#isWanted(symbol) ? this.begin(symbol) : [],
+    );
+  }
+
+  #pause(symbol: string, pause: Pause): void {
+    this.#published.delete(symbol);
+    this.#paused.set(symbol, pause);
+  }
+}
+
+function union(one: TradeGap, other: TradeGap): TradeGap {
+  const { from: _, count: __, ...rest } = other;
+  const from = Math.min(one.from ?? 0, other.from ?? 0);
+  const count = (one.count ?? 0) + (other.count ?? 0);
+  return {
+    ...rest,
+    ...(from > 0 && { from }),
+    to: Math.max(one.to, other.to),
+    ...(count > 0 && { count }),
+  };
+}
