@@ -275,9 +275,7 @@ export class ActiveSession {
   }
 
   #onHeartbeat(): void {
-    const { counters, trades } = this.#options;
-    counters.frames++;
-    trades?.onFrame();
+    this.#options.counters.frames++;
     this.#health.onHeartbeat();
   }
 

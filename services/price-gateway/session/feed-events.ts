@@ -45,7 +45,7 @@ export class FeedEvents {
 
   apply(events: readonly FeedEvent[]): void {
     const { instruments, trades, onStatusChange } = this.#options;
-    trades?.onFrame();
+    trades?.onFrame(events);
     for (const event of events) {
       if (!isValidEvent(event)) {
         this.#dropInvalid(event, problemOf(event));

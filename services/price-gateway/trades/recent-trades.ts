@@ -26,7 +26,7 @@ export type Admission =
 interface Entry {
   /** How many equal ones were published. */
   published: number;
-  /** How many equal ones the venue has sent since the interruption number `generation`. */
+  /** How many equal ones the venue has sent since interruption number `generation`. */
   seen: number;
   generation: number;
   readonly time: number;
@@ -41,8 +41,9 @@ interface Instrument {
   newest: number;
   /** The latest time of the forgotten entries. */
   forgotten: number;
-  /** `forgotten` as of the interruption number `generation`. */
+  /** `forgotten` as of the last interruption. */
   unknownBefore: number;
+  /** The number of interruptions. */
   generation: number;
 }
 
@@ -63,7 +64,6 @@ const FORGOTTEN = { novelty: 'forgotten' } as const;
 export class RecentTrades {
   readonly #instruments = new Map<string, Instrument>();
   readonly #now: () => number;
-  #generation = 0;
   /** What happened earlier may have been published, also of instruments that are not remembered. */
   #knownFrom = Number.NEGATIVE_INFINITY;
 
@@ -72,9 +72,11 @@ export class RecentTrades {
     this.#now = now;
   }
 
-  /** The venue may send its last trades again. */
-  interrupt(): void {
-    this.#generation++;
+  /** The venue may send the last trades of the instrument again. */
+  interrupt(symbol: string): void {
+    const instrument = this.#instrument(symbol);
+    instrument.generation++;
+    instrument.unknownBefore = instrument.forgotten;
   }
 
   /** Decides whether the message is to be published, and remembers it. */
@@ -85,8 +87,8 @@ export class RecentTrades {
     const since = Math.min(time, this.#now());
     if (entry === undefined)
       return since < instrument.unknownBefore ? FORGOTTEN : this.#add(instrument, key, { time, since });
-    if (entry.generation !== this.#generation) {
-      entry.generation = this.#generation;
+    if (entry.generation !== instrument.generation) {
+      entry.generation = instrument.generation;
       entry.seen = 0;
     }
     entry.seen++;
@@ -121,7 +123,7 @@ export class RecentTrades {
 
   #add(instrument: Instrument, key: string, times: Pick<Entry, 'time' | 'since'>): Admission {
     const { entries } = instrument;
-    entries.set(key, { published: 1, seen: 1, generation: this.#generation, ...times });
+    entries.set(key, { published: 1, seen: 1, generation: instrument.generation, ...times });
     const isLate = times.since < instrument.newest;
     if (!isLate) instrument.newest = times.since;
     const share = Math.floor(IN_ALL / this.#instruments.size);
@@ -135,12 +137,7 @@ export class RecentTrades {
   }
 
   #instrument(symbol: string): Instrument {
-    const instrument = this.#instruments.get(symbol) ?? this.#addInstrument(symbol);
-    if (instrument.generation !== this.#generation) {
-      instrument.generation = this.#generation;
-      instrument.unknownBefore = instrument.forgotten;
-    }
-    return instrument;
+    return this.#instruments.get(symbol) ?? this.#addInstrument(symbol);
   }
 
   #addInstrument(symbol: string): Instrument {
@@ -151,7 +148,7 @@ export class RecentTrades {
       newest: Number.NEGATIVE_INFINITY,
       forgotten: this.#knownFrom,
       unknownBefore: this.#knownFrom,
-      generation: this.#generation,
+      generation: 0,
     };
     this.#instruments.set(symbol, instrument);
     return instrument;

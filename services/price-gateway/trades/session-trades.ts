@@ -3,6 +3,7 @@
 import type { TradeChange, TradeEvent } from '@tickbus/capture';
 import type { TradeGap } from 'tickbus';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
+import type { FeedEvent } from '../feeds/feed.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import { RecentTrades } from './recent-trades.ts';
 import type { StoredTrades } from './stored-trades.ts';
@@ -31,8 +32,7 @@ export interface SessionTradesOptions
 /** In the order of arrival. A gap comes before the trades that follow it. */
 type Item =
   | { readonly kind: 'event'; readonly event: TradeEvent | TradeChange }
-  | { readonly kind: 'gap'; readonly gap: TradeGap }
-  | { readonly kind: 'interruption' };
+  | { readonly kind: 'gap'; readonly gap: TradeGap };
 
 /** Trades that wait until the lease is held, at most. The oldest half is dropped beyond it. */
 const MAX_WAITING = 100_000;
@@ -88,14 +88,14 @@ export class SessionTrades {
     this.#add(this.#gaps.acknowledge(symbols));
   }
 
-  /** The feed has sent something, so that it was alive until now. */
-  onFrame(): void {
-    this.#gaps.onFrame();
+  /** Called with every frame of the feed. */
+  onFrame(events: readonly FeedEvent[]): void {
+    if (this.#isStarted) this.#gaps.onFrame(events);
   }
 
   /** The feed was interrupted. */
   interrupt(): void {
-    if (this.#gaps.interrupt() && this.#isStarted) this.#enqueue({ kind: 'interruption' });
+    this.#gaps.interrupt();
   }
 
   /** An event of the feed with a valid symbol and valid numbers. */
@@ -169,7 +169,6 @@ export class SessionTrades {
     for (const [symbol, time] of oldest) this.#recent.forgetBefore(time, symbol);
     const [first] = isTrimmed ? messages : [];
     if (first !== undefined) this.#recent.forgetBefore(timeOf(first));
-    this.#recent.interrupt();
   }
 
   #drain(): void {
@@ -184,12 +183,12 @@ export class SessionTrades {
   }
 
   #process(item: Item): void {
-    if (item.kind === 'interruption') this.#recent.interrupt();
-    else if (item.kind === 'gap') this.#sendGap(item.gap);
+    if (item.kind === 'gap') this.#sendGap(item.gap);
     else this.#sendIfNew(this.#messageOf(item.event));
   }
 
   #sendGap(gap: TradeGap): void {
+    this.#recent.interrupt(gap.symbol);
     this.#sender.send({ type: 'trade_gap', data: this.#gaps.complete(gap) }, 1);
   }
 
@@ -221,10 +220,9 @@ export class SessionTrades {
   /** Drops the oldest half. The gaps that report it come first. */
   #overflow(): void {
     const dropped = this.#queue.splice(0, MAX_WAITING / 2);
-    if (dropped.some(({ kind }) => kind === 'interruption')) this.#recent.interrupt();
     for (const item of dropped)
       if (item.kind === 'event') this.#lose(item.event, 'overflow');
-      else if (item.kind === 'gap') this.#gaps.merge(item.gap);
+      else this.#gaps.merge(item.gap);
     this.#options.warnings.warn(
       'trades overflow',
       { dropped: dropped.length },

@@ -1,11 +1,12 @@
 // Finds the times in which trades of an instrument may be missing.
 
 import type { TradeGap } from 'tickbus';
+import type { FeedEvent } from '../feeds/feed.ts';
 import type { ChannelMessage } from './trade-messages.ts';
 
 /** The end of a time in which everything was published. */
 interface Pause {
-  /** Unix milliseconds. */
+  /** Unix milliseconds, by the time of the venue, which can be a delayed one. */
   readonly from: number;
   readonly reason: TradeGap['reason'];
 }
@@ -21,13 +22,13 @@ export class TradeGaps {
   readonly #published = new Set<string>();
   /** By symbol, why the instrument is not published any more. */
   readonly #paused = new Map<string, Pause>();
-  /** By symbol, the time up to which an earlier gateway is known to have published. */
-  readonly #learned = new Map<string, number>();
+  /** By symbol, up to when an earlier gateway is known to have published. `isTrade`: it is the time of a trade. */
+  readonly #learned = new Map<string, { readonly time: number; readonly isTrade: boolean }>();
   /** Gaps that are not sent, one a symbol. */
   readonly #merged = new Map<string, TradeGap>();
   #acknowledged: readonly string[] = [];
-  #lastFrameAt: number | undefined;
-  #isInterrupted = true;
+  /** The latest time of an event of any instrument. */
+  #venueTime: number | undefined;
 
   /** @param now Unix milliseconds */
   constructor(isWanted: (symbol: string) => boolean, now: () => number = Date.now) {
@@ -37,25 +38,33 @@ export class TradeGaps {
 
   /** Takes note of a message that an earlier gateway has published. */
   learn({ type, data }: ChannelMessage): void {
-    const time = type === 'trade_gap' ? data.to : data.timestamp;
-    this.#learned.set(data.symbol, Math.max(time, this.#learned.get(data.symbol) ?? time));
+    const before = this.#learned.get(data.symbol);
+    if (type === 'trade_gap') this.#learned.set(data.symbol, { time: data.to, isTrade: false });
+    else {
+      const time = before?.isTrade ? Math.max(before.time, data.timestamp) : data.timestamp;
+      this.#learned.set(data.symbol, { time, isTrade: true });
+    }
   }
 
-  onFrame(): void {
-    this.#lastFrameAt = this.#now();
-    this.#isInterrupted = false;
+  /** Takes note of the time of the venue. */
+  onFrame(events: readonly FeedEvent[]): void {
+    const now = this.#now();
+    for (const event of events) {
+      if (!('timestamp' in event)) continue;
+      // The clock of a venue can run ahead, even by hours for one event.
+      const time = Math.min(event.timestamp, now);
+      if (this.#venueTime === undefined || time > this.#venueTime) this.#venueTime = time;
+    }
   }
 
   acknowledge(symbols: readonly string[]): readonly TradeGap[] {
     this.#acknowledged = symbols;
-    this.#isInterrupted = false;
     return this.#beginAcknowledged();
   }
 
   /** What is wanted may have changed. */
   sync(): readonly TradeGap[] {
-    for (const symbol of this.#published)
-      if (!this.#isWanted(symbol)) this.#pause(symbol, { from: this.#now(), reason: 'start' });
+    for (const symbol of this.#published) if (!this.#isWanted(symbol)) this.#pause(symbol, 'start');
     return this.#beginAcknowledged();
   }
 
@@ -69,20 +78,16 @@ export class TradeGaps {
     return [{ symbol, ...(from !== undefined && { from: Math.min(from, to) }), to, reason }];
   }
 
-  /** Everything after the last frame may be missing. Returns whether this is a new interruption. */
-  interrupt(): boolean {
+  /** Everything after the last frame may be missing. */
+  interrupt(): void {
     this.#acknowledged = [];
-    if (this.#isInterrupted) return false;
-    this.#isInterrupted = true;
-    const from = this.#lastFrameAt ?? this.#now();
-    for (const symbol of this.#published) this.#pause(symbol, { from, reason: 'interrupted' });
-    return true;
+    for (const symbol of this.#published) this.#pause(symbol, 'interrupted');
   }
 
   /** Adds the begin to a gap that did not know it, from what an earlier gateway has published. */
   complete(gap: TradeGap): TradeGap {
     if (gap.from !== undefined) return gap;
-    const from = this.#learned.get(gap.symbol);
+    const from = this.#learned.get(gap.symbol)?.time;
     return from === undefined ? gap : { ...gap, from: Math.min(from, gap.to) };
   }
 
@@ -104,9 +109,9 @@ export class TradeGaps {
     );
   }
 
-  #pause(symbol: string, pause: Pause): void {
+  #pause(symbol: string, reason: Pause['reason']): void {
     this.#published.delete(symbol);
-    this.#paused.set(symbol, pause);
+    this.#paused.set(symbol, { from: this.#venueTime ?? this.#now(), reason });
   }
 }
 

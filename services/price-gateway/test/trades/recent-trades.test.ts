@@ -42,21 +42,21 @@ const noveltyOf = (print: Print) => admit(print).novelty;
 describe('without identifiers', () => {
   it('counts equal trades: two are two, and the same two are not published again', () => {
     expect([1, 2].map(() => noveltyOf({ at: 1 }))).toEqual(['new', 'new']);
-    recent.interrupt();
+    recent.interrupt('AAPL');
     expect([1, 2, 3].map(() => noveltyOf({ at: 1 }))).toEqual(['repeated', 'repeated', 'new']);
   });
 
   it('recognises an equal group that is sent again in part, and again after another interruption', () => {
     for (let count = 0; count < 3; count++) noveltyOf({ at: 1 });
-    recent.interrupt();
+    recent.interrupt('AAPL');
     expect([1, 2].map(() => noveltyOf({ at: 1 }))).toEqual(['repeated', 'repeated']);
-    recent.interrupt();
+    recent.interrupt('AAPL');
     expect([1, 2, 3, 4].map(() => noveltyOf({ at: 1 }))).toEqual(['repeated', 'repeated', 'repeated', 'new']);
   });
 
   it('tells trades apart by time, price, size and instrument', () => {
     expect(noveltyOf({ at: 1 })).toBe('new');
-    recent.interrupt();
+    recent.interrupt('AAPL');
     expect(noveltyOf({ at: 2 })).toBe('new');
     expect(noveltyOf({ at: 1, price: 101 })).toBe('new');
     expect(admit({ at: 1 }, 'MSFT').novelty).toBe('new');
@@ -90,7 +90,7 @@ it('says which trades are late, also if the clock of the venue runs ahead', () =
 it('forgets the oldest, and then publishes nothing that it may have published, unless it is late', () => {
   for (let at = 0; at < 1_500; at++) expect(noveltyOf({ at })).toBe('new');
   expect(admit({ at: 100, price: 7 })).toEqual({ novelty: 'new', occurrence: 1, isLate: true });
-  recent.interrupt();
+  recent.interrupt('AAPL');
   expect(noveltyOf({ at: 400 })).toBe('forgotten');
   for (let at = 502; at < 1_500; at++) expect(noveltyOf({ at })).toBe('repeated');
   expect(noveltyOf({ at: 1_500 })).toBe('new');
@@ -101,7 +101,8 @@ it('remembers what the server has stored, and that older trades may have been pu
   for (const at of [10, 11, 11]) recent.remember(identitiesOf({ type: 'trade', data: stored(at) })[0]);
   recent.forgetBefore(AT + 10, 'AAPL');
   recent.forgetBefore(AT + 8);
-  recent.interrupt();
+  recent.interrupt('AAPL');
+  recent.interrupt('MSFT');
   expect([9, 10, 11, 11, 11, 12].map((at) => noveltyOf({ at }))).toEqual([
     'forgotten',
     'repeated',
@@ -130,7 +131,7 @@ it('publishes each trade of random sessions once, whatever the venue sends again
         venue.push(print);
         receive(print);
       }
-      recent.interrupt();
+      recent.interrupt('AAPL');
       const again = venue.slice(venue.length - random.int(0, 500));
       if (random.percent(50)) again.sort(() => random.int(0, 1) - 0.5);
       for (const print of again) receive(print);

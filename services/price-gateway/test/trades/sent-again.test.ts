@@ -1,0 +1,87 @@
+// A venue drops the connection and sends its last trades again: on TRADES nothing is twice and nothing goes back.
+
+import type { TradeEvent } from '@tickbus/capture';
+import { afterEach, expect, it } from 'vitest';
+import { useEmbeddedGateways } from '../embedded-gateway.fixture.ts';
+import { SKIP_REASON } from '../replay/recorded-sessions.fixture.ts';
+import { TradeBot } from './trade-bot.fixture.ts';
+import { TRADE_VENUES } from './trade-venues.fixture.ts';
+
+const testbed = useEmbeddedGateways();
+let bot: TradeBot | undefined;
+afterEach(() => bot?.[Symbol.asyncDispose]());
+
+/** Each test trades later than those before it, because the server keeps their trades. Unix milliseconds. */
+let start = Date.now() - 86_400_000;
+/** The last identifier that was used, which venues do not use again within a day. */
+let lastId = 0;
+
+/** Trades with the prices 1, 2, ...: two in each millisecond. */
+function newTrades(symbol: string, first: number, count: number, hasIds: boolean): TradeEvent[] {
+  return Array.from({ length: count }, (_, index) => ({
+    kind: 'trade',
+    symbol,
+    price: first + index,
+    size: 1,
+    timestamp: start + Math.floor((first + index) / 2),
+    ...(hasIds && { trade_id: String(lastId + first + index) }),
+  }));
+}
+
+const CASES = (['websocket', 'alpaca', 'ccxt'] as const).flatMap((venue) =>
+  [5, 50, 500].flatMap((last) => [true, false].map((hasIds) => ({ venue, last, hasIds }))),
+);
+
+it.each(CASES)(
+  '$venue sends its last $last trades again, with identifiers: $hasIds',
+  async ({ venue: name, last, hasIds }) => {
+    if (name === 'ccxt' && SKIP_REASON !== undefined) return;
+    start += 3_600_000;
+    lastId += 10_000;
+    const venue = await TRADE_VENUES[name]();
+    const { symbol } = venue;
+    bot = await TradeBot.start(testbed.redis.url, [symbol]);
+    const gateway = await testbed.startGateway({ createFeed: () => venue.createFeed(), symbols: [] });
+    await expect.poll(() => venue.isSubscribed).toBe(true);
+    const before = newTrades(symbol, 1, last + 20, hasIds);
+    venue.send(before);
+    await expect.poll(() => bot?.prices).toEqual(before.map(({ price }) => price));
+
+    const from = testbed.statuses.all.length;
+    venue.drop();
+    const down = await testbed.nextStatus('down', from);
+    await testbed.nextStatus('live', testbed.statuses.all.indexOf(down));
+    await expect.poll(() => venue.isSubscribed).toBe(true);
+    // In another order, and among them one that happened during the interruption and one that is late.
+    const [missed, after] = newTrades(symbol, last + 21, 2, hasIds) as [TradeEvent, TradeEvent];
+    const late = {
+      ...missed,
+      price: last + 23,
+      timestamp: start + 2,
+      ...(hasIds && { trade_id: String(lastId + 9_999) }),
+    };
+    venue.send([late, ...before.slice(-last).reverse(), missed]);
+    venue.send([after]);
+    await expect.poll(() => bot?.prices.at(-1)).toBe(after.price);
+
+    const published = [...before, late, missed, after].map(({ price }) => price);
+    expect(bot.prices).toEqual(published);
+    expect(
+      bot
+        .of('trade')
+        .filter((trade) => trade.late)
+        .map(({ price }) => price),
+    ).toEqual([late.price]);
+    expect(gateway.stats.trades).toMatchObject({
+      published: published.length - 1,
+      late: 1,
+      repeated: last,
+      forgotten: 0,
+      lost: 0,
+    });
+    expect(bot.of('trade_gap')).toMatchObject([
+      { symbol, reason: 'start' },
+      { symbol, reason: 'interrupted', from: expect.any(Number) },
+    ]);
+  },
+);
