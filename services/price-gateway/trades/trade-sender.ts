@@ -34,8 +34,8 @@ interface Sent {
   failures: number;
 }
 
-/** Unsettled messages at most. */
-const MAX_IN_FLIGHT = 10_000;
+/** Unsettled messages at most: no more than the server keeps, which says whether they were published. */
+const MAX_IN_FLIGHT = 500;
 /** A message that the server has rejected this often is given up. */
 const MAX_FAILURES = 3;
 /** Delay before the next attempt to reach Redis, milliseconds. */
@@ -166,7 +166,7 @@ export class TradeSender {
       )
       .finally(() => {
         this.#inFlight.delete(settled);
-        if (this.#inFlight.size === MAX_IN_FLIGHT - 1) this.#options.onRoom();
+        if (this.#inFlight.size === MAX_IN_FLIGHT / 2) this.#options.onRoom();
       });
     this.#inFlight.add(settled);
   }

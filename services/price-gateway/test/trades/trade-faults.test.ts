@@ -1,0 +1,162 @@
+// Redis fails while trades are published: each is on TRADES once, or a gap reports it.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TradeEvent } from '@tickbus/capture';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
+import { useLeasesOnce } from '@tickbus/test-kit/leases';
+import { RedisConnection, systemClock } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { SymbolDemand } from '../../demand/symbol-demand.ts';
+import { RateLimitedLog } from '../../monitoring/rate-limited-log.ts';
+import { SessionTrades } from '../../trades/session-trades.ts';
+import { noTrades } from '../../trades/trade-counts.ts';
+import { SILENT } from '../gateway.fixture.ts';
+import { TradeBot } from './trade-bot.fixture.ts';
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  redis = await startLocalRedis();
+  // Fenced by its token: the outcome is unknown after a lost reply.
+  await redis.answers('ACL SETUSER narrow on >secret ~* &* +@all -client|list -client|kill');
+});
+afterAll(() => redis.kill());
+
+const cleanUps: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+/** Warnings of the running test. */
+const warnings: string[] = [];
+beforeEach(() => {
+  warnings.length = 0;
+});
+const LOGGER = { ...silentLogger, warn: (_fields: object, text: string) => void warnings.push(text) };
+
+async function start(user = 'default') {
+  const connection = new RedisConnection({
+    url: redis.url.replace('//', `//${user}:secret@`),
+    logger: SILENT,
+  });
+  await useLeasesOnce(connection, CHANNELS.TRADES);
+  const counts = noTrades();
+  const trades = new SessionTrades({
+    connection,
+    channel: CHANNELS.TRADES,
+    venue: undefined,
+    leaseTtlMs: 2_500,
+    clock: systemClock,
+    demand: new SymbolDemand({ always: ['*'], graceMs: 0, limit: 10 }),
+    counts,
+    logger: SILENT,
+    warnings: new RateLimitedLog(LOGGER, 0),
+  });
+  const bot = await TradeBot.start(redis.url, []);
+  cleanUps.push(
+    () => connection.close(),
+    () => bot[Symbol.asyncDispose](),
+    () => trades.stop(),
+  );
+  return { connection, trades, counts, bot };
+}
+
+let now = Date.now() - 86_400_000;
+const trade = (price: number): TradeEvent => ({
+  kind: 'trade',
+  symbol: 'AAPL',
+  price,
+  size: 1,
+  timestamp: now++,
+});
+
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+
+/** The prices on the channel, without repetitions that the subscriber reads again after a gap of its own. */
+const sorted = (prices: readonly number[]) => prices.toSorted((one, other) => one - other);
+
+it.each([
+  ['connections are killed', 'CLIENT KILL TYPE normal SKIPME yes', undefined],
+  ['the lease is lost', 'DEL tickbus:{TRADES}:lease', undefined],
+  ['memory is full', 'CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0'],
+])('publishes each trade once while %s', async (_, inject, repair) => {
+  const { trades, counts, bot } = await start();
+  let price = 0;
+  for (let round = 0; round < 5; round++) {
+    const until = counts.published + 100;
+    while (counts.published < until) {
+      for (let count = 0; count < 10; count++) trades.add(trade(++price));
+      await sleep(1);
+    }
+    await redis.answers(inject);
+    for (let count = 0; count < 1_000; count++) trades.add(trade(++price));
+    await sleep(10);
+    if (repair !== undefined) await redis.answers(repair);
+  }
+  await expect.poll(() => counts.published).toBe(price);
+  expect(counts).toMatchObject({ lost: 0, repeated: 0, forgotten: 0 });
+  await expect.poll(() => bot.prices.length).toBeGreaterThanOrEqual(price);
+  expect(sorted(bot.prices)).toEqual(upTo(price));
+});
+
+it.each(['default', 'narrow'])(
+  'publishes no trade of the user %s twice if the server hung for longer than the lease',
+  async (user) => {
+    const { trades, counts, bot } = await start(user);
+    trades.add(trade(1));
+    await expect.poll(() => bot.prices).toEqual([1]);
+    process.kill(redis.pid ?? 0, 'SIGSTOP');
+    try {
+      for (let price = 2; price <= 600; price++) trades.add(trade(price));
+      await expect.poll(() => warnings.join()).toContain('A trade was not published');
+    } finally {
+      process.kill(redis.pid ?? 0, 'SIGCONT');
+    }
+    trades.add(trade(601));
+    await expect.poll(() => counts.published).toBe(601);
+    await expect.poll(() => bot.prices.length).toBeGreaterThanOrEqual(601);
+    expect(bot.prices).toEqual(upTo(601));
+    expect(counts.lost).toBe(0);
+  },
+);
+
+it('keeps the newest trades while another process holds the lease, and reports those that it drops', async () => {
+  const { connection, trades, counts, bot } = await start();
+  const other = connection.publishing.lease(CHANNELS.TRADES);
+  await other.connect();
+  const held = await other.acquire(60_000);
+  if (held.state !== 'held') throw new Error(`The lease is ${held.state}.`);
+  const [first] = Array.from({ length: 120_000 }, (_, index) => {
+    const event = trade(index + 1);
+    trades.add(event);
+    return event;
+  });
+  expect(trades.waiting).toBeLessThanOrEqual(100_000);
+  await other.release(held.token);
+  await other.close();
+  await expect.poll(() => bot.prices.at(-1)).toBe(120_000);
+  const [dropped] = bot.of('trade_gap').filter(({ reason }) => reason === 'overflow');
+  const firstPrice = bot.prices[0] ?? 0;
+  expect(dropped).toMatchObject({ count: firstPrice - 1, symbol: 'AAPL' });
+  expect(dropped?.from ?? 0).toBeLessThanOrEqual(first?.timestamp ?? 0);
+  expect(dropped?.to).toBeGreaterThanOrEqual((first?.timestamp ?? 0) + firstPrice - 2);
+  expect(bot.prices).toEqual(upTo(120_000).slice(firstPrice - 1));
+  expect(counts.lost).toBe(firstPrice - 1);
+}, 120_000);
+
+it('reports a trade that cannot be published as a gap', async () => {
+  const { trades, counts, bot } = await start();
+  const invalid = { ...trade(1), symbol: 'x'.repeat(500) };
+  trades.add(invalid);
+  const rejected = { ...trade(2), taker_side: 'both' as 'buy' };
+  trades.add(rejected);
+  trades.add(trade(3));
+  await expect.poll(() => bot.prices).toEqual([3]);
+  await expect
+    .poll(() => bot.of('trade_gap').filter(({ reason }) => reason === 'rejected'))
+    .toEqual([
+      { symbol: 'AAPL', from: rejected.timestamp, to: rejected.timestamp, count: 1, reason: 'rejected' },
+    ]);
+  expect(counts.lost).toBe(2);
+});
