@@ -208,7 +208,7 @@ it('monitor: writes no lease, and deletes no record of AUDIT', async () => {
 });
 
 it('gateway: publishes on its own channels only, and not on the frames of others', async () => {
-  const others = ['TRADE_COMMANDS', 'COMMAND_RESULTS', 'BOT_STATUS', 'AUDIT'];
+  const others = ['BARS', 'TRADE_COMMANDS', 'COMMAND_RESULTS', 'BOT_STATUS', 'AUDIT'];
   await expectDenied(
     'gateway',
     others.flatMap((channel) => [
@@ -218,9 +218,22 @@ it('gateway: publishes on its own channels only, and not on the frames of others
   );
 });
 
+it('bars: writes no trade and no price, and no lease but that of BARS', async () => {
+  await expectDenied('bars', [
+    ['PUBLISH', 'TRADES', '{}'],
+    ['PUBLISH', 'tickbus:{TRADES}:frames', '[]'],
+    ['PUBLISH', 'PRICE_DATA', '{}'],
+    ['SET', 'tickbus:{TRADES}:lease', '7'],
+    ['XADD', 'tickbus:{TRADES}:history', '*', 'm', '{}'],
+    ['HSET', 'tickbus:{TRADES}:head', 'epoch', '1'],
+    ['GET', 'tickbus:{PRICE_DATA}:lease'],
+  ]);
+});
+
 it.each(USER_NAMES)('%s receives whole batches, so that others do too', async (user) => {
-  const frames = 'tickbus:{PRICE_DATA}:frames';
-  expect(await admin.sendCommand(['ACL', 'DRYRUN', user, 'SUBSCRIBE', 'PRICE_DATA', frames])).toBe('OK');
+  const channel = user === 'bars' ? 'TRADES' : 'PRICE_DATA';
+  const command = ['SUBSCRIBE', channel, `tickbus:{${channel}}:frames`];
+  expect(await admin.sendCommand(['ACL', 'DRYRUN', user, ...command])).toBe('OK');
 });
 
 function script(command: string): string[] {

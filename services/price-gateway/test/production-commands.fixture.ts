@@ -103,4 +103,5 @@ export const COSTLY: Readonly<Record<string, readonly string[][]>> = {
 export const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   '*': ['eval', 'evalsha'],
   gateway: ['exec', 'client|kill'],
+  bars: ['exec', 'client|kill'],
 };

@@ -20,6 +20,21 @@ beforeAll(async () => {
 afterAll(() => redis.kill());
 
 const as = (user: string) => optionsOf(redis, user);
+const TRADE = { symbol: 'AAPL', price: 1, size: 1, timestamp: 1 };
+const BAR = {
+  symbol: 'AAPL',
+  interval: '1m',
+  start: 0,
+  end: 60_000,
+  open: 1,
+  high: 1,
+  low: 1,
+  close: 1,
+  volume: 1,
+  trades: 1,
+  complete: true,
+  revision: 0,
+};
 const price = (value: number) => ({ symbol: 'AAPL', price: value, timestamp: 1 });
 
 it('gateway: publishes under a lease and records attempts; bot and reader only receive', async () => {
@@ -63,6 +78,42 @@ it('gateway: publishes under a lease and records attempts; bot and reader only r
     expect(await redis.answers(`AUTH ${user} secret`, 'PUBLISH PRICE_DATA {}')).toMatch(/^\+OK\r\n-NOPERM/);
 });
 
+it.each([
+  ['gateway', CHANNELS.TRADES, 'bars'],
+  ['bars', CHANNELS.BARS, 'gateway'],
+] as const)(
+  '%s: publishes on %s under a lease; bot and reader receive, and others do not publish',
+  async (user, channel, other) => {
+    await using connection = new RedisConnection(as(user));
+    await connection.publishing.connect();
+    await useLeasesOnce(connection, channel);
+    await using lease = new RedisLease({ channel, connection, ttlMs: 60_000 });
+    await new Promise<void>((resolve) => {
+      lease.on('gained', () => resolve());
+      lease.start();
+    });
+    expect(lease.writer).toBeDefined();
+    await using holder = new RedisPublisher({ connection, lease });
+    const payload = channel === CHANNELS.TRADES ? TRADE : BAR;
+    const publish = (publisher: RedisPublisher) => publisher.publish(channel as Channel, payload);
+    for (const receiver of ['bot', 'reader', user]) {
+      await using subscriber = new RedisSubscriber(as(receiver));
+      const received = new Promise((resolve) =>
+        subscriber.subscribe(channel as Channel, ({ data }) => resolve(data)),
+      );
+      await subscriber.startListening();
+      await publish(holder);
+      expect(await received).toEqual(payload);
+    }
+    expect((await connection.publishing.read(channel)).entries).toHaveLength(3);
+    await lease.release();
+    for (const outsider of [other, 'bot', 'reader', 'monitor', 'doctor']) {
+      await using publisher = new RedisPublisher(as(outsider));
+      await expect(publish(publisher), outsider).rejects.toMatchObject({ code: 'TICKBUS_DENIED' });
+    }
+  },
+);
+
 it('a gateway without CLIENT KILL publishes by script', async () => {
   const narrow = USER_RULES.find((rules) => rules.startsWith('gateway'))?.replace('gateway', 'narrow');
   await using own = await startLocalRedis();
@@ -85,6 +136,21 @@ it('operator: lacks no permission', async () => {
   const refused = (await admin.permissions()).filter(
     ({ isAllowed, purpose }) => !isAllowed && purpose !== 'exclusive',
   );
+  expect(refused).toEqual([]);
+});
+
+it.each(['bot', 'bars'])('%s: requests trades, and the gateway reads that', async (user) => {
+  await using bot = new RedisSubscriber(as(user));
+  const refused: unknown[] = [];
+  bot.on('status', (status) => {
+    if (/refused|failed/.test(status.type)) refused.push(status);
+  });
+  bot.subscribe(CHANNELS.TRADES, () => {}, { keys: [user] });
+  await bot.startListening();
+  await using gateway = new RedisPublisher(as('gateway'));
+  while (!(await gateway.wanted(CHANNELS.TRADES)).has(user)) await sleep(20);
+  await bot.close();
+  expect((await gateway.wanted(CHANNELS.TRADES)).has(user)).toBe(false);
   expect(refused).toEqual([]);
 });
 
