@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { RedisConnection } from 'tickbus/connection';
-import { CHANNELS, priceChannel } from 'tickbus/constants';
+import { CHANNELS, priceChannel, tradeChannel } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -30,7 +30,7 @@ afterAll(() => redis.kill());
 
 it('the command keeps all that the file has, and adds one user and names of channels', () => {
   const kept = OUTPUT.filter((line) => !line.startsWith('user gateway-kraken ')).map((line) =>
-    line.replace(/ &\w+\.\*/g, '').replace(/~tickbus:\{\w+\.\*\}:demand /, ''),
+    line.replace(/ &\w+\.\*/g, '').replace(/~tickbus:\{\w+\.\*\}:demand /g, ''),
   );
   expect(kept).toEqual(INPUT);
   expect(OUTPUT).toHaveLength(INPUT.length + 1);
@@ -53,7 +53,11 @@ it('the gateway serves its channel, and bots request instruments there and recei
     bot.subscribe(KRAKEN, () => {}, { ...(bot === bots[0] && { keys: ['AAPL'] }) });
     await bot.startListening();
   }
-  await expect.poll(() => feed.symbols, patient).toEqual(['AAPL']);
+  const trades: string[] = [];
+  bots[0]?.subscribe(tradeChannel('kraken'), ({ message_type }) => void trades.push(message_type), {
+    keys: ['MSFT'],
+  });
+  await expect.poll(() => feed.symbols, patient).toEqual(['AAPL', 'MSFT']);
   const bounds = { maxAgeMs: 60_000 };
   let timestamp = Date.now();
   const verdicts = () => {
@@ -61,6 +65,9 @@ it('the gateway serves its channel, and bots request instruments there and recei
     return bots.map((bot) => bot.latest(KRAKEN, 'AAPL', bounds).verdict);
   };
   await expect.poll(verdicts, patient).toEqual(bots.map(() => 'fresh'));
+  await expect.poll(() => trades, patient).toEqual(['trade_gap']);
+  feed.listener?.onFrame([{ kind: 'trade', symbol: 'MSFT', price: 1, size: 1, timestamp }]);
+  await expect.poll(() => trades, patient).toEqual(['trade_gap', 'trade']);
   expect(gateway.stats).toMatchObject({ failures: {}, leftOut: 0 });
   await Promise.all(bots.map((bot) => bot.close()));
   await gateway.stop();

@@ -9,7 +9,7 @@
  * - `unsized`: prices without a size, such as those of a ticker, which are no executions.
  * - `lost`: not published, and reported by a `trade_gap`.
  */
-export type TradeOutcome =
+type TradeOutcome =
   | 'published'
   | 'late'
   | 'corrected'
