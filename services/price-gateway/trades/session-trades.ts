@@ -155,7 +155,7 @@ export class SessionTrades {
   }
 
   /** Learns from the server what earlier gateways have published. */
-  #learn({ messages, isTrimmed }: StoredTrades): void {
+  #learn({ messages, knownFrom }: StoredTrades): void {
     const oldest = new Map<string, number>();
     for (const message of messages) {
       const { symbol } = message.data;
@@ -167,8 +167,7 @@ export class SessionTrades {
       }
     }
     for (const [symbol, time] of oldest) this.#recent.forgetBefore(time, symbol);
-    const [first] = isTrimmed ? messages : [];
-    if (first !== undefined) this.#recent.forgetBefore(timeOf(first));
+    if (knownFrom !== undefined) this.#recent.forgetBefore(knownFrom);
   }
 
   #drain(): void {
@@ -246,10 +245,6 @@ type LostItem = ChannelMessage['data'] | TradeEvent | TradeChange;
 
 const FORGOTTEN =
   'Dropped trades that the broker sent again and that are older than what is remembered: they may be published already.';
-
-function timeOf({ type, data }: ChannelMessage): number {
-  return type === 'trade_gap' ? data.to : data.timestamp;
-}
 
 function countPublished(counts: TradeCounts, { type, data }: ChannelMessage): void {
   if (type === 'trade') counts[data.late ? 'late' : 'published']++;

@@ -3,14 +3,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Connection, TradeChannel } from 'tickbus';
 import { tradeChannel } from 'tickbus';
+import { partitionName } from 'tickbus/admin';
 import { z } from 'zod';
-import type { ChannelMessage } from './trade-messages.ts';
+import { type ChannelMessage, timeOf } from './trade-messages.ts';
 
 export interface StoredTrades {
-  /** In the order of their publishing. */
+  /** Those of an instrument are in the order of their publishing. */
   readonly messages: readonly ChannelMessage[];
-  /** Whether the server may have dropped older ones. */
-  readonly isTrimmed: boolean;
+  /** The server may have dropped what happened earlier, Unix milliseconds; undefined if it has dropped nothing. */
+  readonly knownFrom: number | undefined;
 }
 
 const { trade, trade_correction, trade_cancel, trade_gap } = tradeChannel().messages;
@@ -29,14 +30,28 @@ export async function readStoredTrades(
   transport: Connection['publishing'],
   channel: TradeChannel,
 ): Promise<StoredTrades> {
-  const { entries } = await transport.read(channel);
+  const { entries, partitions = 1 } = await transport.read(channel);
+  if (partitions === 1) return parseAll(entries, channel.history);
+  const messages: ChannelMessage[] = [];
+  let knownFrom: number | undefined;
+  for (let index = 0; index < partitions; index++) {
+    const part = { ...channel, name: partitionName(channel.name, index, partitions), layout: partitions };
+    const stored = await parseAll((await transport.read(part)).entries, channel.history);
+    messages.push(...stored.messages);
+    if (stored.knownFrom !== undefined) knownFrom = Math.max(stored.knownFrom, knownFrom ?? 0);
+  }
+  return { messages, knownFrom };
+}
+
+async function parseAll(entries: readonly Uint8Array[], history: number): Promise<StoredTrades> {
   const messages: ChannelMessage[] = [];
   for (const [index, entry] of entries.entries()) {
     if (index % PER_TURN === PER_TURN - 1) await nextTurn();
     const message = parse(entry);
     if (message !== undefined) messages.push(message);
   }
-  return { messages, isTrimmed: entries.length >= channel.history };
+  const [oldest] = messages;
+  return { messages, knownFrom: entries.length < history || !oldest ? undefined : timeOf(oldest) };
 }
 
 /** Undefined for what no gateway has published. */

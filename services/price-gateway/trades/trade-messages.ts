@@ -68,6 +68,11 @@ export function identitiesOf({ type, data }: TradeMessage): readonly [Identity, 
   ];
 }
 
+/** When the subject of the message happened, Unix milliseconds. */
+export function timeOf({ type, data }: ChannelMessage): number {
+  return type === 'trade_gap' ? data.to : data.timestamp;
+}
+
 /** Whether a key of `identitiesOf` is that of the trade. */
 export function isKeyOf({ trade_id, price, size }: TradeReference): (key: string) => boolean {
   const [start, end] = [trade_id === undefined ? '' : `#${trade_id} `, ` ${price} ${size}`];

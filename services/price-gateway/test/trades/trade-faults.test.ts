@@ -145,6 +145,26 @@ it('keeps the newest trades while another process holds the lease, and reports t
   expect(counts.lost).toBe(firstPrice - 1);
 }, 120_000);
 
+it('knows after a takeover what was published, if the channel has partitions', async () => {
+  const connection = new RedisConnection({ url: redis.url, logger: SILENT });
+  cleanUps.push(() => connection.close());
+  await connection.publishing.connect();
+  await connection.publishing.setPartitions(CHANNELS.TRADES, 4);
+  await useLeasesOnce(connection, CHANNELS.TRADES, 4);
+  const first = await start();
+  const events = upTo(20).map((price) => ({ ...trade(price), symbol: `S${price}` }));
+  for (const event of events) first.trades.add(event);
+  await expect.poll(() => first.bot.prices.length).toBe(20);
+  await first.trades.stop();
+  expect(await connection.publishing.read(CHANNELS.TRADES)).toMatchObject({ partitions: 4, entries: [] });
+  const second = await start();
+  for (const event of events) second.trades.add(event);
+  second.trades.add({ ...trade(21), symbol: 'S1' });
+  await expect.poll(() => second.counts).toMatchObject({ repeated: 20, published: 1 });
+  await second.trades.stop();
+  await connection.publishing.setPartitions(CHANNELS.TRADES, 1);
+});
+
 it('reports a trade that cannot be published as a gap', async () => {
   const { trades, counts, bot } = await start();
   const invalid = { ...trade(1), symbol: 'x'.repeat(500) };
