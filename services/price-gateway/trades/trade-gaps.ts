@@ -53,7 +53,8 @@ export class TradeGaps {
       if (!('timestamp' in event)) continue;
       // The clock of a venue can run ahead, even by hours for one event.
       const time = Math.min(event.timestamp, now);
-      if (this.#venueTime === undefined || time > this.#venueTime) this.#venueTime = time;
+      // Events are not checked yet: NaN changes nothing.
+      if (time > (this.#venueTime ?? 0)) this.#venueTime = time;
     }
   }
 

@@ -72,6 +72,8 @@ it.each(CASES)(
         .filter((trade) => trade.late)
         .map(({ price }) => price),
     ).toEqual([late.price]);
+    const withIds = bot.of('trade').filter(({ trade_id }) => trade_id !== undefined);
+    expect(withIds).toHaveLength(hasIds ? published.length : 0);
     expect(gateway.stats.trades).toMatchObject({
       published: published.length - 1,
       late: 1,
