@@ -101,7 +101,9 @@ export class TradeIntake {
     if (symbols !== undefined && !symbols.has(message.data.symbol)) return;
     if (message.message_type === 'trade') builder.trade(message.data, arrival);
     else if (message.message_type === 'trade_correction') builder.correct(message.data);
-    else builder.cancel(message.data);
+    else if (message.message_type === 'trade_cancel') builder.cancel(message.data);
+    // Which trades are missing is not known to the builder, so that the gap of one instrument concerns all.
+    else builder.gap(arrival.monotonic);
   }
 
   /** `live_for_ms` also reveals an interruption between two heartbeats. */

@@ -108,6 +108,17 @@ it('a lost message of TRADES makes the bars incomplete that it can belong to', a
   await bar(2).toMatchObject({ complete: true, trades: 1 });
 });
 
+it('a gap that the gateway reports makes the bars incomplete that it can belong to', async () => {
+  await trade(0, 10);
+  const gap = { symbol: 'AAPL', from: START, to: START + 100, reason: 'interrupted' } as const;
+  await publisher.publish(CHANNELS.TRADES, gap, { type: 'trade_gap' });
+  await trade(500, 11);
+  await trade(1_000, 11);
+  await trade(2_000, 11);
+  await bar(0).toMatchObject({ complete: false, trades: 2 });
+  await bar(1).toMatchObject({ complete: true });
+});
+
 it('an invalid message on TRADES counts as a lost one', async () => {
   await trade(0, 10);
   await using foreign = new RedisPublisher({ url: redis.url, logger: silentLogger, validate: false });

@@ -223,6 +223,8 @@ it('bars: writes no trade and no price, and no lease but that of BARS', async ()
     ['PUBLISH', 'TRADES', '{}'],
     ['PUBLISH', 'tickbus:{TRADES}:frames', '[]'],
     ['PUBLISH', 'PRICE_DATA', '{}'],
+    ['PUBLISH', 'FEED_STATUS', '{}'],
+    ['HSET', 'tickbus:{FEED_STATUS}:last', 'alpaca', '{}'],
     ['SET', 'tickbus:{TRADES}:lease', '7'],
     ['XADD', 'tickbus:{TRADES}:history', '*', 'm', '{}'],
     ['HSET', 'tickbus:{TRADES}:head', 'epoch', '1'],

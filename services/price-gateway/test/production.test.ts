@@ -146,6 +146,7 @@ it.each(['bot', 'bars'])('%s: requests trades, and the gateway reads that', asyn
     if (/refused|failed/.test(status.type)) refused.push(status);
   });
   bot.subscribe(CHANNELS.TRADES, () => {}, { keys: [user] });
+  bot.subscribe(CHANNELS.FEED_STATUS, () => {});
   await bot.startListening();
   await using gateway = new RedisPublisher(as('gateway'));
   while (!(await gateway.wanted(CHANNELS.TRADES)).has(user)) await sleep(20);
