@@ -9,9 +9,9 @@ const wire = folder('wire');
 const port = `${library}transport/[^/]+\\.ts$`;
 const memory = folder('transport/memory');
 const redis = folder('transport/redis');
-const subjects = folder('(publish|subscribe|freshness|lease|demand)');
-const entryPoints = `${library}(index|publisher|subscriber|lease|connection|admin|constants|testing)\\.ts$`;
-const insides = folder('(runtime|channel|wire|transport|publish|subscribe|freshness|lease|demand)');
+const subjects = folder('(publish|subscribe|freshness|lease|demand|presence)');
+const entryPoints = `${library}(index|publisher|subscriber|lease|presence|connection|admin|constants|testing)\\.ts$`;
+const insides = folder('(runtime|channel|wire|transport|publish|subscribe|freshness|lease|demand|presence)');
 const tests = '/test/';
 
 /** Files in `from` may import only `to` and each other. */
@@ -30,7 +30,7 @@ module.exports = {
       to: { circular: true },
     },
     only('errors-import-nothing', errors, ['^$']),
-    only('runtime-on-errors', runtime, [errors, 'node_modules/pino/', '^node:', '^timers']),
+    only('runtime-on-errors', runtime, [errors, 'node_modules/pino/', '^node:', '^timers', '^os$']),
     only(
       'channel-on-runtime',
       channel,

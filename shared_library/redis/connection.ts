@@ -1,12 +1,12 @@
 // RedisConnection: the links of a service to Redis, shared by its publishers and subscribers.
 
-import { hostname } from 'node:os';
 import { checkedNamespace } from './channel/namespace.ts';
 import { CONFIG } from './constants.ts';
 import { TickbusError } from './errors.ts';
 import type { Logger } from './runtime/logger.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { checkOptionNames, checkType, describe, type OptionNames } from './runtime/option-checks.ts';
+import { thisProgram } from './runtime/program.ts';
 import type { Connection } from './transport/port.ts';
 import { parseDb, parseHost, parsePort, type RedisAddress, withPort } from './transport/redis/address.ts';
 import { checkCertificates, type PemSource } from './transport/redis/certificates.ts';
@@ -130,9 +130,10 @@ export function connectionFrom(options: ConnectionOptions): { connection: Connec
   return { connection: new RedisConnection(Object.fromEntries(address)), isOwned: true };
 }
 
-/** The default sender: host name and process id. Containers often share a process id but not a host name. */
+/** The default sender: host name and process id. */
 export function defaultSender(): string {
-  return `${hostname()}-${process.pid}`;
+  const { host, pid } = thisProgram();
+  return `${host}-${pid}`;
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;

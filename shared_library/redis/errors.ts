@@ -42,6 +42,8 @@ export type ErrorCode =
    * The server replied with an error, or its data cannot be used; the message says which. Nothing was published.
    */
   | 'TICKBUS_SERVER_ERROR'
+  /** Another program has this name, and the caller wants it for itself (`uniqueName`). Nothing was started. */
+  | 'TICKBUS_NAME_TAKEN'
   /** A value is not proven to be fresh (`StaleDataError`). */
   | 'TICKBUS_STALE_DATA'
   /** The publisher, subscriber, lease or connection is closed, or the read was cancelled. */
@@ -95,5 +97,6 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TICKBUS_NOT_CONNECTED',
   'TICKBUS_NOT_SENT',
   'TICKBUS_BACKLOG_FULL',
+  'TICKBUS_NAME_TAKEN',
   'TICKBUS_STALE_DATA',
 ]);

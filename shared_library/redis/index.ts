@@ -25,6 +25,7 @@ export { type BotStatus, botStatus } from './channel/schemas/bot-status.ts';
 export { type CommandResult, commandResult } from './channel/schemas/command-result.ts';
 export { type FeedStatus, feedStatus } from './channel/schemas/feed-status.ts';
 export { type InstrumentStatus, instrumentStatus } from './channel/schemas/instrument-status.ts';
+export { type Presence, presence } from './channel/schemas/presence.ts';
 export { type Price, price } from './channel/schemas/price-data.ts';
 export {
   type Trade,
@@ -70,6 +71,7 @@ export {
   RedisLease,
   type RedisLeaseOptions,
 } from './lease.ts';
+export { type PresenceOptions, presenceList } from './presence.ts';
 export {
   type Published,
   type PublishOptions,

@@ -4,6 +4,7 @@ import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom, defaultSender
 import { CHANNELS } from './constants.ts';
 import type { FeedChannels } from './freshness/gateway-status.ts';
 import type { FreshnessTimes } from './freshness/latest.ts';
+import { type Membership, memberOf, type PresenceOptions } from './presence/membership.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { checkOptionNames, type OptionNames } from './runtime/option-checks.ts';
@@ -23,16 +24,17 @@ export type {
 export type { MessageHandler, SubscribeOptions } from './subscribe/subscription-options.ts';
 export type { Delivery, Observed, Observer } from './subscribe/tap.ts';
 
-export type RedisSubscriberOptions = ConnectionOptions & {
-  /** A clock for tests. Default: the system clock. */
-  clock?: Clock | undefined;
-  /**
-   * The time limits for judging freshness. With `false`, the subscriber does not read the status channels of gateways
-   * (FEED_STATUS, INSTRUMENT_STATUS), so no value from a gateway is ever fresh. Otherwise it reads both as soon as it
-   * subscribes to the channel of a gateway.
-   */
-  freshness?: FreshnessTimes | false | undefined;
-};
+export type RedisSubscriberOptions = ConnectionOptions &
+  PresenceOptions & {
+    /** A clock for tests. Default: the system clock. */
+    clock?: Clock | undefined;
+    /**
+     * The time limits for judging freshness. With `false`, the subscriber does not read the status channels of gateways
+     * (FEED_STATUS, INSTRUMENT_STATUS), so no value from a gateway is ever fresh. Otherwise it reads both as soon as it
+     * subscribes to the channel of a gateway.
+     */
+    freshness?: FreshnessTimes | false | undefined;
+  };
 
 const FEEDS: FeedChannels = {
   feedStatus: CHANNELS.FEED_STATUS,
@@ -40,7 +42,13 @@ const FEEDS: FeedChannels = {
   defaultChannel: CHANNELS.PRICE_DATA.name,
 };
 
-const NAMES: OptionNames<RedisSubscriberOptions> = { ...CONNECTION_NAMES, clock: true, freshness: true };
+const NAMES: OptionNames<RedisSubscriberOptions> = {
+  ...CONNECTION_NAMES,
+  name: true,
+  uniqueName: true,
+  clock: true,
+  freshness: true,
+};
 const FRESHNESS_NAMES: OptionNames<FreshnessTimes> = { missedHeartbeats: true, linkTimeoutMs: true };
 
 /**
@@ -54,6 +62,7 @@ const FRESHNESS_NAMES: OptionNames<FreshnessTimes> = { missedHeartbeats: true, l
 export class RedisSubscriber extends SubscriberBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
+  readonly #member: Membership | undefined;
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisSubscriberOptions = {}) {
@@ -62,20 +71,29 @@ export class RedisSubscriber extends SubscriberBase {
     if (freshness !== undefined && freshness !== false)
       checkOptionNames('freshness of RedisSubscriber', freshness, FRESHNESS_NAMES);
     const { connection, isOwned } = connectionFrom(options);
+    const { clock = systemClock } = options;
+    const logger = containedLogger(options.logger);
+    const member = memberOf({ connection, clock, logger }, options);
     super({
       transport: connection.subscribing,
-      clock: options.clock ?? systemClock,
-      logger: containedLogger(options.logger),
+      clock,
+      logger,
       name: defaultSender(),
+      ...(member && {
+        onConnected: () => member.start(),
+        onChannels: (names) => member.setSubscribed(names),
+      }),
       feeds: options.freshness === false ? undefined : FEEDS,
       freshness: options.freshness || undefined,
     });
     this.#connection = connection;
     this.#ownsConnection = isOwned;
+    this.#member = member;
   }
 
   override async close(options?: { timeoutMs?: number }): Promise<void> {
     await super.close(options);
+    await this.#member?.leave();
     if (this.#ownsConnection) await this.#connection.close();
   }
 }

@@ -6,6 +6,7 @@ import { botStatus } from './schemas/bot-status.ts';
 import { commandResult } from './schemas/command-result.ts';
 import { feedStatus } from './schemas/feed-status.ts';
 import { instrumentStatus } from './schemas/instrument-status.ts';
+import { presence } from './schemas/presence.ts';
 import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/trade-command.ts';
 import { barChannel, priceChannel, tradeChannel } from './venue-channels.ts';
 
@@ -60,6 +61,12 @@ export const CHANNELS = Object.freeze({
     key: ({ symbol, channel = PRICE_DATA.name }) =>
       channel === PRICE_DATA.name ? symbol : `${channel} ${symbol}`,
     messages: { instrument_status: instrumentStatus },
+  }),
+  /** Which named programs are there. Key: name and instance, as in `momentum/0190...`. Type `presence`. */
+  PRESENCE: defineChannel('PRESENCE', {
+    kind: 'state',
+    key: ({ name, instance }) => `${name}/${instance}`,
+    messages: { presence },
   }),
   /** Operators' actions through the monitor and the command line. The server keeps the last 1,000. Type `audit`. */
   AUDIT: defineChannel('AUDIT', { kind: 'event', history: 1_000, messages: { audit } }),

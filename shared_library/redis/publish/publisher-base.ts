@@ -42,6 +42,10 @@ export interface PublisherSettings {
   readonly validate?: boolean;
   /** Number of replicas that must confirm each batch; see `RedisPublisherOptions`. Default 0. */
   readonly replicas?: number;
+  /** Awaited after connecting, before the first message. If it rejects, so do `connect` and `publish`. */
+  readonly onConnected?: (() => Promise<void>) | undefined;
+  /** Called before the first message on a channel. */
+  readonly onChannel?: ((name: string) => void) | undefined;
 }
 
 const DEFAULT_DEADLINE_MS = 2_000;
@@ -80,7 +84,7 @@ export class PublisherBase implements AsyncDisposable {
    */
   async connect(): Promise<void> {
     this.#assertOpen();
-    await this.#settings.transport.connect();
+    await this.#connect();
   }
 
   /**
@@ -179,7 +183,7 @@ export class PublisherBase implements AsyncDisposable {
   }
 
   #connectOnce(): Promise<void> {
-    this.#connecting ??= this.#settings.transport.connect().then(
+    this.#connecting ??= this.#connect().then(
       () => {
         this.#isConnected = true;
       },
@@ -189,6 +193,11 @@ export class PublisherBase implements AsyncDisposable {
       },
     );
     return this.#connecting;
+  }
+
+  async #connect(): Promise<void> {
+    await this.#settings.transport.connect();
+    await this.#settings.onConnected?.();
   }
 
   #encode(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
@@ -249,6 +258,7 @@ export class PublisherBase implements AsyncDisposable {
         confirmation: replicas === 0 ? undefined : { replicas, withinMs: deadlineMs * CONFIRMATION_SHARE },
       });
       this.#routers.set(channel.name, router);
+      this.#settings.onChannel?.(channel.name);
     }
     return router;
   }

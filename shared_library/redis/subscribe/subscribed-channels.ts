@@ -30,6 +30,10 @@ export interface SubscriberSettings {
   /** The channels on which gateways publish their status. Without them no value of a gateway is ever fresh. */
   readonly feeds?: FeedChannels | undefined;
   readonly freshness?: FreshnessTimes | undefined;
+  /** Awaited after connecting, before anything is received. If it rejects, so does `startListening`. */
+  readonly onConnected?: (() => Promise<void>) | undefined;
+  /** Called with the names of all channels when a channel is added or removed. */
+  readonly onChannels?: ((names: Iterable<string>) => void) | undefined;
 }
 
 const LINK_IS_DOWN = 'The link to Redis is down.';
@@ -210,6 +214,7 @@ export class SubscribedChannels {
     });
     if (this.#isListening) subscribed.demand?.start();
     this.#byName.set(channel.name, subscribed);
+    this.#settings.onChannels?.(this.#byName.keys());
     return subscribed;
   }
 
@@ -219,6 +224,7 @@ export class SubscribedChannels {
     subscribed.parts.stop();
     void subscribed.demand?.close();
     this.#byName.delete(subscribed.channel.name);
+    this.#settings.onChannels?.(this.#byName.keys());
   }
 
   #startIfIdle(subscribed: SubscribedChannel): void {

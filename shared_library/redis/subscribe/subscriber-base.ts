@@ -227,6 +227,7 @@ export class SubscriberBase implements AsyncDisposable {
       freshness.notConnected();
       throw error;
     });
+    await this.#settings.onConnected?.();
     this.#assertOpen();
     this.#state = 'listening';
     await this.#channels.start(() => this.#linkFailure());

@@ -1,0 +1,151 @@
+// Keeps the last values of PRESENCE equal to the records of the participants. One participant at a time does this.
+
+import { CHANNELS } from '../channel/bundled-channels.ts';
+import { jobSpec } from '../channel/channel.ts';
+import { type Presence, presence } from '../channel/schemas/presence.ts';
+import { TickbusError } from '../errors.ts';
+import { LeaseBase } from '../lease/lease-base.ts';
+import type { PublisherBase } from '../publish/publisher-base.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Transport } from '../transport/port.ts';
+import type { Position } from '../wire/position.ts';
+import { keyOf, type PresenceRecord, readRecords } from './presence-record.ts';
+
+export interface PresenceKeeperOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly publisher: Pick<PublisherBase, 'publish'>;
+  /** Called if the user lacks a permission. Another participant then does the job. */
+  readonly onRefused: (error: TickbusError) => void;
+}
+
+/** The colon keeps it apart from the jobs of programs. */
+const JOB = 'tickbus:presence';
+/**
+ * Milliseconds after which the lease of a crashed keeper expires. The record of a participant that crashes with it
+ * expires later, so the next keeper reports both in time. Candidates try again when the lease may have expired.
+ */
+const LEASE_TTL_MS = 1_500;
+const SWEEP_MS = 400;
+
+/**
+ * The keeper publishes what the participants could not: `gone` for those that crashed, hang or have no link; `joined`
+ * for those that are back, or whose last value the server has lost; `left` for those that ended without a link. Every
+ * participant is a candidate. All messages can be repeated without harm.
+ */
+export class PresenceKeeper {
+  readonly #options: PresenceKeeperOptions;
+  readonly #lease: LeaseBase;
+  #cancelSweep: Unsubscribe = () => {};
+  #readAt: Position | undefined;
+  #values: ReadonlyMap<string, Presence> = new Map();
+
+  constructor(options: PresenceKeeperOptions) {
+    const { transport, clock, logger } = options;
+    this.#options = options;
+    this.#lease = new LeaseBase({
+      name: JOB,
+      spec: jobSpec(JOB),
+      isChannel: false,
+      // Two keepers do no harm, so no replica has to confirm the lease.
+      replicas: 0,
+      transport,
+      clock,
+      logger: quiet(logger),
+      ttlMs: LEASE_TTL_MS,
+      retryMs: LEASE_TTL_MS,
+    });
+    this.#lease.on('gained', () => this.#sweep());
+    this.#lease.on('lost', () => this.#cancelSweep());
+  }
+
+  start(): void {
+    const onError = (err: unknown) => this.#options.logger.debug({ err }, 'Presence: no lease.');
+    this.#lease.start().catch(onError);
+  }
+
+  close(): Promise<void> {
+    this.#cancelSweep();
+    return this.#lease.close();
+  }
+
+  #sweep(): void {
+    this.#reconcile()
+      .catch((error: unknown) => this.#onError(error))
+      .finally(() => {
+        this.#cancelSweep();
+        this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#lease.holds && this.#sweep());
+      });
+  }
+
+  /** Without permissions, this participant must not keep the lease from those that have them. */
+  #onError(error: unknown): void {
+    if (!(error instanceof TickbusError && error.code === 'TICKBUS_DENIED'))
+      return this.#options.logger.debug({ err: error }, 'Presence: a sweep failed; it is repeated.');
+    void this.close();
+    this.#options.onRefused(error);
+  }
+
+  /** Reads values before records: a participant writes its record first, so a value without a record is outdated. */
+  async #reconcile(): Promise<void> {
+    const values = await this.#readValues();
+    const records = await readRecords(this.#options.transport);
+    // A process that was suspended during the reads knows nothing about the present.
+    if (!this.#lease.holds) return;
+    await Promise.all(differences(values, records).map((value) => this.#publish(value)));
+  }
+
+  #publish(value: Presence): Promise<unknown> {
+    const { publisher } = this.#options;
+    return publisher.publish(CHANNELS.PRESENCE, value, { endsKey: value.state !== 'joined' });
+  }
+
+  async #readValues(): Promise<ReadonlyMap<string, Presence>> {
+    const { transport } = this.#options;
+    const { position } = await transport.head(CHANNELS.PRESENCE);
+    if (position.epoch === this.#readAt?.epoch && position.seq === this.#readAt.seq) return this.#values;
+    const state = await transport.read(CHANNELS.PRESENCE);
+    const values = state.entries.map(parseValue).filter((value) => value !== undefined);
+    this.#values = new Map(values.map((value) => [keyOf(value), value]));
+    this.#readAt = state.position;
+    return this.#values;
+  }
+}
+
+/** What has to be published so that the last values are those of the records. */
+export function differences(
+  values: ReadonlyMap<string, Presence>,
+  records: readonly PresenceRecord[],
+): Presence[] {
+  const present = new Map(records.map((record) => [keyOf(record), record]));
+  const missing = records.flatMap((record): Presence[] => {
+    const { state } = record;
+    const known = values.get(keyOf(record));
+    if (state === 'joined')
+      return known === undefined || known.revision < record.revision ? [{ ...record, state }] : [];
+    return state === 'left' && known !== undefined ? [{ ...record, state }] : [];
+  });
+  const gone = [...values.values()]
+    .filter((value) => !present.has(keyOf(value)))
+    .map((value): Presence => ({ ...value, state: 'gone' }));
+  return [...missing, ...gone];
+}
+
+/** Undefined for a value that another program has stored. */
+function parseValue(entry: Uint8Array): Presence | undefined {
+  try {
+    const { data } = JSON.parse(new TextDecoder().decode(entry)) as { data?: unknown };
+    return presence.safeParse(data).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The loss of this lease is no event for the user. */
+function quiet(logger: Logger): Logger {
+  const debug: Logger['debug'] = (fields, message) => logger.debug(fields, message);
+  return { debug, info: debug, warn: debug, error: debug };
+}

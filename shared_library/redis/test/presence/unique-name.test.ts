@@ -1,0 +1,96 @@
+// A name for one program only: refused while another has it, taken over from one that has crashed.
+
+import { randomInt } from 'node:crypto';
+import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
+import { Random } from '@tickbus/test-kit/random';
+import { expect, it } from 'vitest';
+import { presenceList } from '../../presence.ts';
+import { RedisPublisher } from '../../publisher.ts';
+import type { ManualClock } from '../../testing.ts';
+import { NOTES, type World, worlds } from './presence.fixture.ts';
+
+const newWorld = worlds();
+/** The longest time that a claim takes. */
+const CLAIM_MS = 3_000;
+
+/** Advances the clock until the promise settles. */
+async function settled<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const end = promise.finally(() => {
+    isSettled = true;
+  });
+  end.catch(() => {});
+  for (let passed = 0; !isSettled && passed <= CLAIM_MS; passed += 10) await clock.advance(10);
+  return end;
+}
+
+const unique = (world: World, name: string, connection = world.connection()) =>
+  settled(world.clock, world.program(name, { connection, uniqueName: true }));
+
+it('starts at once if nobody has the name', async () => {
+  const world = newWorld();
+  // The clock stands still.
+  await world.program('momentum', { uniqueName: true });
+  expect(await presenceList(world.connection())).toMatchObject([{ name: 'momentum', state: 'joined' }]);
+});
+
+it('refuses a second program, says who has the name since when, and does not disturb it', async () => {
+  const world = newWorld();
+  await world.observe();
+  await world.program('momentum');
+  const [holder] = await presenceList(world.connection());
+  await world.clock.advance(60_000);
+  const error = (await errorOf(unique(world, 'momentum'))) as Error;
+  expect(error).toMatchObject({ code: 'TICKBUS_NAME_TAKEN', field: 'name', retryable: true });
+  expect(error.message).toContain(`process ${process.pid}`);
+  expect(error.message).toContain(new Date(holder?.since ?? 0).toISOString());
+  await world.clock.advance(10_000);
+  expect(world.statesOf('momentum')).toEqual(['joined']);
+  expect(await presenceList(world.connection())).toHaveLength(1);
+});
+
+it('refuses a publisher, too, which then sends nothing', async () => {
+  const world = newWorld();
+  await world.program('momentum');
+  const publisher = new RedisPublisher({
+    connection: world.connection(),
+    clock: world.clock,
+    name: 'momentum',
+    uniqueName: true,
+  });
+  const outcome = settled(world.clock, publisher.publish(NOTES, { text: 'a' }));
+  expect(await errorOf(outcome)).toMatchObject({ code: 'TICKBUS_NAME_TAKEN' });
+  await publisher.close();
+});
+
+it('takes the name of a program that has crashed', async () => {
+  const world = newWorld();
+  const { connection } = await world.program('momentum');
+  connection.disconnect();
+  await unique(world, 'momentum');
+  expect(await presenceList(world.connection())).toHaveLength(1);
+});
+
+it('takes the name of a program that has left, at once', async () => {
+  const world = newWorld();
+  const { subscriber } = await world.program('momentum', { uniqueName: true });
+  await subscriber.close();
+  await world.program('momentum', { uniqueName: true });
+});
+
+it('lets exactly one of several win that start at the same time', async () => {
+  const random = new Random(randomInt(2 ** 31));
+  console.log(`seed ${random.seed}`);
+  for (let round = 0; round < 20; round++) {
+    const world = newWorld();
+    const starts = Array.from({ length: random.int(2, 6) }, async () => {
+      await eventLoopTurns(random.int(0, 12));
+      return world.program('momentum', { uniqueName: true });
+    });
+    const outcomes = await settled(world.clock, Promise.allSettled(starts));
+    const refused = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+    expect(outcomes.length - refused.length).toBe(1);
+    for (const error of refused) expect(error).toMatchObject({ code: 'TICKBUS_NAME_TAKEN' });
+    expect(await presenceList(world.connection())).toHaveLength(1);
+  }
+});
