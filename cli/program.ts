@@ -24,6 +24,7 @@ export const VERBS: readonly VerbEntry[] = [
     load: () => import('./verbs/price.ts'),
   },
   { name: 'bots', summary: 'show the status of each bot', load: () => import('./verbs/bots.ts') },
+  { name: 'who', summary: 'show which named programs are there', load: () => import('./verbs/who.ts') },
   { name: 'cmd', summary: 'send a command to a bot', load: () => import('./verbs/cmd.ts') },
   {
     name: 'top',

@@ -81,6 +81,7 @@ const CONNECTING: readonly (readonly [args: readonly string[], code: number])[] 
   [['pub', 'PRICE_DATA', PRICE], 1],
   [['price', 'AAPL'], 1],
   [['bots'], 1],
+  [['who'], 1],
   [['cmd', 'b', 'pause', '--yes', '--wait'], 1],
   [['top', '--once'], 1],
   [['bench'], 1],

@@ -108,7 +108,9 @@ class PriceGateway implements Gateway {
     this.#publisher = new RedisPublisher({
       connection,
       lease: this.#lease,
-      sender: 'price-gateway',
+      // While it is active, it also reports which bots are gone.
+      name: 'price-gateway',
+      logger,
       deadlineMs: PUBLISH_DEADLINE_MS,
       clock: all.clock,
     });

@@ -94,8 +94,8 @@ export class BotCore {
     this.#options = options;
     this.#describe = describe;
     this.#connection = options.connection ?? new RedisConnection({ ...logger });
-    this.#publisher = new RedisPublisher({ connection: this.#connection, sender: this.name, ...logger });
-    this.subscriber = new RedisSubscriber({ connection: this.#connection, ...logger });
+    this.#publisher = new RedisPublisher({ connection: this.#connection, name: this.name, ...logger });
+    this.subscriber = new RedisSubscriber({ connection: this.#connection, name: this.name, ...logger });
     this.#responder = new CommandResponder({
       bot: this.name,
       publisher: this.#publisher,

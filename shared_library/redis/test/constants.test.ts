@@ -172,6 +172,7 @@ describe('CHANNELS', () => {
       'BOT_STATUS',
       'FEED_STATUS',
       'INSTRUMENT_STATUS',
+      'PRESENCE',
       'AUDIT',
     ]);
     expect(Object.isFrozen(CHANNELS)).toBe(true);
@@ -187,6 +188,8 @@ describe('CHANNELS', () => {
     expect(FEED_STATUS.keyOf({ feed: 'alpaca' })).toBe('alpaca');
     expect(CHANNELS.INSTRUMENT_STATUS).toMatchObject({ kind: 'state', defaultType: 'instrument_status' });
     expect(CHANNELS.INSTRUMENT_STATUS.keyOf({ symbol: 'AAPL' })).toBe('AAPL');
+    expect(CHANNELS.PRESENCE).toMatchObject({ kind: 'state', defaultType: 'presence' });
+    expect(CHANNELS.PRESENCE.keyOf({ name: 'momentum', instance: '1' })).toBe('momentum/1');
     expect(TRADE_COMMANDS).toMatchObject({
       kind: 'command',
       defaultType: 'place_order',
