@@ -18,6 +18,7 @@ import { historyTrimmed, lastLost } from './losses.ts';
 import { memoryFull } from './memory-full.ts';
 import { hugeMessage, looksLikeProtocol } from './odd-messages.ts';
 import { longOutage, replySwallowed, staleCommands } from './outages.ts';
+import { presenceOfFifty } from './presence.ts';
 import { oneOrder } from './processes.ts';
 import { flushedWhilePublishing, killAndRestart, memoryLost } from './restarts.ts';
 import { credentialsRefused } from './revoked-credentials.ts';
@@ -74,4 +75,5 @@ export const SCENARIOS: readonly Scenario[] = [
   hostileBroker,
   hostileWebSocket,
   hostileBrowser,
+  presenceOfFifty,
 ];

@@ -7,6 +7,7 @@ import { TickbusError } from '../../errors.ts';
 import { presenceList } from '../../presence.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
+import { MemoryConnection } from '../../testing.ts';
 import { NOTES, worlds } from './presence.fixture.ts';
 
 const newWorld = worlds();
@@ -175,7 +176,6 @@ it('tells programs of one name apart', async () => {
 it('works within a namespace only', async () => {
   const world = newWorld();
   await world.program('momentum');
-  const { MemoryConnection } = await import('../../testing.ts');
   const paper = new MemoryConnection({ server: world.server, namespace: 'paper' });
   expect(await presenceList(paper)).toEqual([]);
 });
@@ -185,7 +185,7 @@ it.each([
   ['a\nb', /a\\u000ab/],
   ['x'.repeat(129), /1 to 128 characters/],
 ])('rejects the name %j', (name, text) => {
-  const { connection } = { connection: newWorld().connection() };
+  const connection = newWorld().connection();
   const create = () => new RedisSubscriber({ connection, name });
   expect(create).toThrow(text);
   expect(create).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', field: 'name' }));

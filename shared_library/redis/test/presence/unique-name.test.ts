@@ -4,6 +4,8 @@ import { randomInt } from 'node:crypto';
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { Random } from '@tickbus/test-kit/random';
 import { expect, it } from 'vitest';
+import { CHANNELS } from '../../constants.ts';
+import { readRecords } from '../../presence/presence-record.ts';
 import { presenceList } from '../../presence.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import type { ManualClock } from '../../testing.ts';
@@ -77,6 +79,40 @@ it('takes the name of a program that has left, at once', async () => {
   await subscriber.close();
   await world.program('momentum', { uniqueName: true });
 });
+
+it.each([
+  ['0', 'withdraws its claim', ['0']],
+  ['z', 'keeps its claim', ['own', 'z']],
+])(
+  'beside the claim of instance %s it %s, and wins when that claim is withdrawn',
+  async (other, _, claims) => {
+    const world = newWorld();
+    const connection = world.connection();
+    await connection.publishing.connect();
+    const demand = connection.publishing.demand(CHANNELS.PRESENCE);
+    const claim = JSON.stringify({
+      name: 'momentum',
+      instance: other,
+      state: 'claimed',
+      since: 1,
+      subscribes: [],
+      publishes: [],
+      host: 'h',
+      pid: 1,
+      revision: 1,
+    });
+    await demand.declare(other, [claim], 60_000);
+    const starting = world.program('momentum', { uniqueName: true });
+    await eventLoopTurns();
+    const instances = (await readRecords(connection.publishing)).map(({ instance }) =>
+      instance === other ? other : 'own',
+    );
+    expect(instances.sort()).toEqual(claims);
+    await demand.withdraw(other, [claim]);
+    await settled(world.clock, starting);
+    expect(await presenceList(connection)).toMatchObject([{ name: 'momentum' }]);
+  },
+);
 
 it('lets exactly one of several win that start at the same time', async () => {
   const random = new Random(randomInt(2 ** 31));
