@@ -12,51 +12,52 @@ import type { Connection, Fence } from './transport/port.ts';
 
 export type { Published, PublishOptions } from './publish/publisher-base.ts';
 
-export type RedisPublisherOptions = ConnectionOptions &
-  PresenceOptions & {
-    /** The `sender` of every message, at most 128 characters. Default: `name`, else host name and process number. */
-    sender?: string | undefined;
-    /** Milliseconds within which a publish settles, once connected. Default 2,000. */
-    deadlineMs?: number | undefined;
-    /**
-     * Maximum total size of the messages queued on one channel, in bytes. Each UTF-16 code unit counts as one byte.
-     * Default 32 MiB.
-     */
-    maxPendingBytes?: number | undefined;
-    /**
-     * The lease of a channel (`RedisLease`) in the same namespace. Messages are published there only while it is valid.
-     * Default: none.
-     */
-    lease?: Fence | undefined;
-    /**
-     * Whether a payload is checked before it is sent: against its schema, and for values that JSON cannot represent.
-     * Default true.
-     *
-     * Use `false` for payloads that come from tested code. It saves the publisher CPU, most on large messages. An invalid
-     * payload is then published, and `publish` resolves:
-     *
-     * - `JSON.stringify` decides what is sent: NaN and Infinity become null, a Map becomes {}, a function is left out.
-     * - Subscribers still validate. They drop the message and report `invalid_message`. A field name such as `__proto__`
-     *   also hides the message's position, so subscribers recover as after a gap.
-     * - On a `state` channel the invalid payload replaces the last value of its key, so late joiners get no value.
-     * - Plain clients (which do not use tickbus) receive the payload unchanged.
-     *
-     * The header, the message type, the key and the size limit are always checked.
-     */
-    validate?: boolean | undefined;
-    /**
-     * Number of replicas that must have a message before its publish counts as published, so that it survives the loss of
-     * the master. Default 0: an accepted message can be lost with its master, which subscribers report as a gap.
-     *
-     * - Costs one WAIT for each batch; the Redis user needs `+wait`.
-     * - If fewer replicas confirm in nine tenths of `deadlineMs`, `publish` rejects with `TICKBUS_OUTCOME_UNKNOWN`.
-     *   Subscribers have received the message by then, but it can still be lost with the master.
-     * - A memory connection has no replicas, and confirms every message.
-     */
-    replicas?: number | undefined;
-    /** A clock for tests. Default: the system clock. */
-    clock?: Clock | undefined;
-  };
+type SharedOptions = ConnectionOptions & PresenceOptions;
+
+export type RedisPublisherOptions = SharedOptions & {
+  /** The `sender` of every message, at most 128 characters. Default: `name`, else host name and process number. */
+  sender?: string | undefined;
+  /** Milliseconds within which a publish settles, once connected. Default 2,000. */
+  deadlineMs?: number | undefined;
+  /**
+   * Maximum total size of the messages queued on one channel, in bytes. Each UTF-16 code unit counts as one byte.
+   * Default 32 MiB.
+   */
+  maxPendingBytes?: number | undefined;
+  /**
+   * The lease of a channel (`RedisLease`) in the same namespace. Messages are published there only while it is valid.
+   * Default: none.
+   */
+  lease?: Fence | undefined;
+  /**
+   * Whether a payload is checked before it is sent: against its schema, and for values that JSON cannot represent.
+   * Default true.
+   *
+   * Use `false` for payloads that come from tested code. It saves the publisher CPU, most on large messages. An invalid
+   * payload is then published, and `publish` resolves:
+   *
+   * - `JSON.stringify` decides what is sent: NaN and Infinity become null, a Map becomes {}, a function is left out.
+   * - Subscribers still validate. They drop the message and report `invalid_message`. A field name such as `__proto__`
+   *   also hides the message's position, so subscribers recover as after a gap.
+   * - On a `state` channel the invalid payload replaces the last value of its key, so late joiners get no value.
+   * - Plain clients (which do not use tickbus) receive the payload unchanged.
+   *
+   * The header, the message type, the key and the size limit are always checked.
+   */
+  validate?: boolean | undefined;
+  /**
+   * Number of replicas that must have a message before its publish counts as published, so that it survives the loss of
+   * the master. Default 0: an accepted message can be lost with its master, which subscribers report as a gap.
+   *
+   * - Costs one WAIT for each batch; the Redis user needs `+wait`.
+   * - If fewer replicas confirm in nine tenths of `deadlineMs`, `publish` rejects with `TICKBUS_OUTCOME_UNKNOWN`.
+   *   Subscribers have received the message by then, but it can still be lost with the master.
+   * - A memory connection has no replicas, and confirms every message.
+   */
+  replicas?: number | undefined;
+  /** A clock for tests. Default: the system clock. */
+  clock?: Clock | undefined;
+};
 
 const NAMES: OptionNames<RedisPublisherOptions> = {
   ...CONNECTION_NAMES,

@@ -24,17 +24,18 @@ export type {
 export type { MessageHandler, SubscribeOptions } from './subscribe/subscription-options.ts';
 export type { Delivery, Observed, Observer } from './subscribe/tap.ts';
 
-export type RedisSubscriberOptions = ConnectionOptions &
-  PresenceOptions & {
-    /** A clock for tests. Default: the system clock. */
-    clock?: Clock | undefined;
-    /**
-     * The time limits for judging freshness. With `false`, the subscriber does not read the status channels of gateways
-     * (FEED_STATUS, INSTRUMENT_STATUS), so no value from a gateway is ever fresh. Otherwise it reads both as soon as it
-     * subscribes to the channel of a gateway.
-     */
-    freshness?: FreshnessTimes | false | undefined;
-  };
+type SharedOptions = ConnectionOptions & PresenceOptions;
+
+export type RedisSubscriberOptions = SharedOptions & {
+  /** A clock for tests. Default: the system clock. */
+  clock?: Clock | undefined;
+  /**
+   * The time limits for judging freshness. With `false`, the subscriber does not read the status channels of gateways
+   * (FEED_STATUS, INSTRUMENT_STATUS), so no value from a gateway is ever fresh. Otherwise it reads both as soon as it
+   * subscribes to the channel of a gateway.
+   */
+  freshness?: FreshnessTimes | false | undefined;
+};
 
 const FEEDS: FeedChannels = {
   feedStatus: CHANNELS.FEED_STATUS,

@@ -1,4 +1,4 @@
-// The subscribers and publishers of one connection with one name are one participant, from the first start to the last end.
+// The subscribers and publishers of one connection with one name: together they are one participant.
 
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';

@@ -1,4 +1,4 @@
-// A participant: a named program, or a part of it that uses one connection. Its record on the server says that it is there.
+// A participant: a named program, or the part of it that uses one connection. Its record says that it is there.
 
 import { v7 as uuidv7 } from 'uuid';
 import { CHANNELS } from '../channel/bundled-channels.ts';

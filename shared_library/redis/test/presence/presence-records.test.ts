@@ -1,4 +1,4 @@
-// The records of participants: what counts if there are several, what others may have written, and what the keeper does.
+// The records of participants: several of one, those of other programs, and what the keeper makes of them.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
