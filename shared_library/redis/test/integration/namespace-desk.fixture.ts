@@ -9,8 +9,27 @@ import { RedisSubscriber } from '../../subscriber.ts';
 import type { Connection } from '../../transport/port.ts';
 import { ALERTS, CHAT, COMMANDS, FILLS, PRICES } from '../channels.fixture.ts';
 
-const { PRICE_DATA, FEED_STATUS, INSTRUMENT_STATUS, BOT_STATUS, TRADE_COMMANDS, COMMAND_RESULTS, AUDIT } =
-  CHANNELS;
+const {
+  PRICE_DATA,
+  FEED_STATUS,
+  INSTRUMENT_STATUS,
+  BOT_STATUS,
+  TRADE_COMMANDS,
+  COMMAND_RESULTS,
+  AUDIT,
+  PRESENCE,
+} = CHANNELS;
+const PRESENT = {
+  name: 'b',
+  instance: '1',
+  state: 'joined',
+  since: 1,
+  subscribes: [],
+  publishes: [],
+  host: 'h',
+  pid: 1,
+  revision: 1,
+} as const;
 /** Every kind of channel. */
 export const ALL: readonly Channel[] = [...Object.values(CHANNELS), PRICES, FILLS, ALERTS, COMMANDS, CHAT];
 
@@ -64,6 +83,7 @@ export class NamespaceDesk {
       this.publishPrice(round),
       publisher.publish(INSTRUMENT_STATUS, { symbol: 'A', feed: 'f', state: 'subscribed' }),
       publisher.publish(BOT_STATUS, { bot: 'b', state: 'running' }),
+      publisher.publish(PRESENCE, PRESENT),
       publisher.publish(TRADE_COMMANDS, { bot: 'b' }, { type: 'pause', id: `same-${round}` }),
       publisher.publish(COMMAND_RESULTS, result),
       publisher.publish(AUDIT, { actor: 'a', tool: 't', action: 'publish', outcome: 'sent' }),
