@@ -12,7 +12,8 @@ export type { PresenceOptions } from './presence/membership.ts';
  * is missing after 2 s at the latest. Right after the server has lost its memory, those are missing that have not
  * reconnected. For changes, subscribe to `CHANNELS.PRESENCE`.
  *
- * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`, or an error of connecting
+ * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`, `TICKBUS_LIMIT_EXCEEDED` above 10,000 records, or an
+ *   error of connecting
  * @example
  * const isThere = (await presenceList(connection)).some(({ name }) => name === 'momentum');
  */

@@ -11,14 +11,14 @@ import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Position } from '../wire/position.ts';
-import { keyOf, type PresenceRecord, readRecords } from './presence-record.ts';
+import { keyOf, MAX_PARTICIPANTS, type PresenceRecord, readRecords } from './presence-record.ts';
 
 export interface PresenceKeeperOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly publisher: Pick<PublisherBase, 'publish'>;
-  /** Called if the user lacks a permission. Another participant then does the job. */
+  /** Called if the job cannot be done. If the user lacks a permission, another participant does it. */
   readonly onRefused: (error: TickbusError) => void;
 }
 
@@ -30,6 +30,8 @@ const JOB = 'tickbus:presence';
  */
 const LEASE_TTL_MS = 1_500;
 const SWEEP_MS = 400;
+/** The maximum number of messages that one sweep publishes. The next one publishes the others. */
+const MAX_CHANGES = 1_000;
 
 /**
  * The keeper publishes what the participants could not: `gone` for those that crashed, hang or have no link; `joined`
@@ -83,10 +85,11 @@ export class PresenceKeeper {
 
   /** Without permissions, this participant must not keep the lease from those that have them. */
   #onError(error: unknown): void {
-    if (!(error instanceof TickbusError && error.code === 'TICKBUS_DENIED'))
-      return this.#options.logger.debug({ err: error }, 'Presence: a sweep failed; it is repeated.');
-    void this.close();
-    this.#options.onRefused(error);
+    const { logger, onRefused } = this.#options;
+    const code = error instanceof TickbusError ? error.code : undefined;
+    if (code === 'TICKBUS_DENIED') void this.close();
+    if (code === 'TICKBUS_DENIED' || code === 'TICKBUS_LIMIT_EXCEEDED') onRefused(error as TickbusError);
+    else logger.debug({ err: error }, 'Presence: a sweep failed; it is repeated.');
   }
 
   /** Reads values before records: a participant writes its record first, so a value without a record is outdated. */
@@ -95,7 +98,8 @@ export class PresenceKeeper {
     const records = await readRecords(this.#options.transport);
     // A process that was suspended during the reads knows nothing about the present.
     if (!this.#lease.holds) return;
-    await Promise.all(differences(values, records).map((value) => this.#publish(value)));
+    const next = differences(values, records).slice(0, MAX_CHANGES);
+    await Promise.all(next.map((value) => this.#publish(value)));
   }
 
   #publish(value: Presence): Promise<unknown> {
@@ -108,7 +112,8 @@ export class PresenceKeeper {
     const { position } = await transport.head(CHANNELS.PRESENCE);
     if (position.epoch === this.#readAt?.epoch && position.seq === this.#readAt.seq) return this.#values;
     const state = await transport.read(CHANNELS.PRESENCE);
-    const values = state.entries.map(parseValue).filter((value) => value !== undefined);
+    const entries = state.entries.slice(0, MAX_PARTICIPANTS);
+    const values = entries.map(parseValue).filter((value) => value !== undefined);
     this.#values = new Map(values.map((value) => [keyOf(value), value]));
     this.#readAt = state.position;
     return this.#values;

@@ -2,6 +2,7 @@
 
 import { CHANNELS } from '../channel/bundled-channels.ts';
 import { type Presence, presence } from '../channel/schemas/presence.ts';
+import { TickbusError } from '../errors.ts';
 import type { DemandOperations, Transport } from '../transport/port.ts';
 
 /**
@@ -15,6 +16,12 @@ export interface PresenceRecord extends Omit<Presence, 'state'> {
 /** Milliseconds after which a record expires, and between two renewals: it survives two that fail. */
 export const RECORD_TTL_MS = 2_000;
 export const RENEW_MS = 600;
+
+/**
+ * The maximum number of records and of last values that are read. Beyond it, only a hostile program can have written
+ * them, and reading them would block the event loop.
+ */
+export const MAX_PARTICIPANTS = 10_000;
 
 /** Identifies a participant among the last values of PRESENCE. */
 export function keyOf({ name, instance }: Pick<Presence, 'name' | 'instance'>): string {
@@ -54,9 +61,14 @@ export class OwnRecord {
   }
 }
 
-/** The unexpired records, one for each instance. */
+/**
+ * The unexpired records, one for each instance.
+ *
+ * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` above `MAX_PARTICIPANTS`
+ */
 export async function readRecords(transport: Transport): Promise<PresenceRecord[]> {
   const entries = await transport.demand(CHANNELS.PRESENCE).wanted();
+  if (entries.size > MAX_PARTICIPANTS) throw tooManyError(entries.size);
   const byKey = new Map<string, PresenceRecord>();
   for (const entry of entries.keys()) {
     const record = parseRecord(entry);
@@ -66,6 +78,13 @@ export async function readRecords(transport: Transport): Promise<PresenceRecord[
     if (known === undefined || isNewer(record, known)) byKey.set(key, record);
   }
   return [...byKey.values()];
+}
+
+function tooManyError(records: number): TickbusError {
+  const text =
+    `PRESENCE has ${records} records, and at most ${MAX_PARTICIPANTS} are read, so it is unknown who is there. ` +
+    'Find the client that writes them; they expire by themselves.';
+  return new TickbusError('TICKBUS_LIMIT_EXCEEDED', text);
 }
 
 /** Undefined for an entry that tickbus has not written. */

@@ -1,13 +1,18 @@
 // The records of participants: several of one, those of other programs, and what the keeper makes of them.
 
-import { eventLoopTurns } from '@tickbus/test-kit';
+import { errorOf, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { defineChannel } from '../../channel/channel.ts';
 import type { Presence } from '../../channel/schemas/presence.ts';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
 import { differences } from '../../presence/presence-keeper.ts';
-import { listed, type PresenceRecord, readRecords } from '../../presence/presence-record.ts';
+import {
+  listed,
+  MAX_PARTICIPANTS,
+  type PresenceRecord,
+  readRecords,
+} from '../../presence/presence-record.ts';
 import { presenceList } from '../../presence.ts';
 import type { MemoryConnection } from '../../testing.ts';
 import { worlds } from './presence.fixture.ts';
@@ -69,6 +74,36 @@ it('ignores what other programs have written', async () => {
   expect(await recordsAfter(...foreign, JSON.stringify({ ...record(), pid: 'x' }), record())).toEqual([
     record(),
   ]);
+});
+
+it('refuses to read more than 10,000 records, keeps programs running, and recovers', async () => {
+  const world = newWorld();
+  await world.observe();
+  const connection = world.connection();
+  const logger = new RecordingLogger();
+  await world.program('keeper', { connection, logger });
+  const flood = Array.from({ length: MAX_PARTICIPANTS }, (_, index) => String(index));
+  await connection.publishing.demand(CHANNELS.PRESENCE).declare('flood', flood, 10_000);
+  const error = await errorOf(presenceList(connection));
+  expect(error).toMatchObject({ code: 'TICKBUS_LIMIT_EXCEEDED', message: expect.stringContaining('10001') });
+  await world.clock.advance(5_000);
+  expect(logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+  const { connection: lost } = await world.program('lost');
+  lost.disconnect();
+  await world.clock.advance(10_000);
+  expect(world.statesOf('lost')).toEqual(['joined', 'gone']);
+});
+
+it('removes any number of values that have no record', async () => {
+  const world = newWorld();
+  await world.program('keeper');
+  const publisher = world.publisher(world.connection());
+  const forged = Array.from({ length: 2_500 }, (_, index) => value({ instance: String(index) }));
+  await Promise.all(forged.map((each) => publisher.publish(CHANNELS.PRESENCE, each)));
+  await world.clock.advance(5_000);
+  await world.observe();
+  await eventLoopTurns();
+  expect(world.reports.items.map(({ name }) => name)).toEqual(['keeper']);
 });
 
 describe('the keeper publishes', () => {
