@@ -7,7 +7,6 @@ import { checkChannelOptions } from './check-channel.ts';
 import {
   checkedDuration,
   checkedFraming,
-  checkedHistory,
   checkedKind,
   checkedName,
   checkedPartitions,
@@ -16,8 +15,10 @@ import {
   isUsableName,
   NAME_ADVICE,
 } from './definition-checks.ts';
+import { checkedHistory, type HistoryOptions } from './history.ts';
 import type { ChannelKind, Framing, MessageSchemas } from './kinds.ts';
 
+export type { HistoryOptions } from './history.ts';
 export type { ChannelKind, Framing, MessageSchemas } from './kinds.ts';
 
 /** The part of a channel that a transport uses. */
@@ -27,6 +28,8 @@ export interface ChannelSpec {
   readonly kind: ChannelKind;
   /** Number of past messages that the server keeps (kind `event`). */
   readonly history: number;
+  /** Number of past messages that the server keeps of each key (kind `event`); undefined: it has no history by key. */
+  readonly historyPerKey?: number | undefined;
   /** Default `message`. */
   readonly framing?: Framing;
   /**
@@ -130,8 +133,11 @@ export type ChannelOptions<M extends MessageSchemas> =
         key?: ChannelKey<M>;
         /** Whether a gateway feeds the channel, so that subscribers declare their `keys` to it. Default false. */
         gateway?: boolean;
-        /** Number of past messages that the server keeps, 0 to 100,000. Default 0. */
-        history?: number;
+        /**
+         * Number of past messages that the server keeps, 0 to 100,000; or `{ perKey: 500 }`, to keep that many of each
+         * key besides. They repair gaps, and a subscription with `from` begins with them. Default 0.
+         */
+        history?: number | HistoryOptions;
       })
   | (CommonOptions<M> & {
       kind: 'command';
@@ -181,6 +187,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   readonly messages: M;
   readonly defaultType: D;
   readonly history: number;
+  readonly historyPerKey: number | undefined;
   readonly expiresInMs: number | undefined;
   readonly gateway: boolean;
   readonly maxQuietMs: number | undefined;
@@ -194,7 +201,9 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
     this.kind = checkedKind(name, options.kind);
     this.messages = options.messages;
     this.defaultType = checkedTypes(name, options.messages, options.defaultType) as D;
-    this.history = options.kind === 'event' ? checkedHistory(name, options.history ?? 0) : 0;
+    const { history, historyPerKey } = checkedHistory(name, options.kind === 'event' ? options : {});
+    this.history = history;
+    this.historyPerKey = historyPerKey;
     this.expiresInMs =
       options.kind === 'command' ? checkedDuration(name, 'expiresInMs', options.expiresInMs) : undefined;
     this.gateway = (options.kind === 'state' || options.kind === 'event') && options.gateway === true;

@@ -5,8 +5,6 @@ import { printable } from '../runtime/printable.ts';
 import type { ChannelKind, Framing, MessageSchemas } from './kinds.ts';
 import { MAX_PARTITIONS, parsePartitionName } from './partitions.ts';
 
-const MAX_HISTORY = 100_000;
-
 export const NAME_ADVICE = 'Use 1 to 128 characters without spaces, braces or control characters.';
 
 export function isUsableName(name: string): boolean {
@@ -56,11 +54,6 @@ export function checkedTypes(
     name,
     `has no message type "${printable(defaultType)}", its \`defaultType\`. Use one of ${types.join(', ')}.`,
   );
-}
-
-export function checkedHistory(name: string, history: number): number {
-  if (Number.isInteger(history) && history >= 0 && history <= MAX_HISTORY) return history;
-  throw invalid(name, `has the invalid history ${history}. Use a whole number from 0 to ${MAX_HISTORY}.`);
 }
 
 export function checkedFraming(name: string, options: { kind: ChannelKind; framing?: Framing }): Framing {

@@ -20,6 +20,16 @@ export const MAX_DEMAND = 200_000;
  */
 export const MAX_CHANNEL_KEYS = 50_000;
 
+/** The maximum length of the history of a channel, in messages. */
+export const MAX_HISTORY = 100_000;
+/** The maximum length of the history of one key, in messages. */
+export const MAX_KEY_HISTORY = 10_000;
+/**
+ * The maximum number of messages in the histories of all keys of a channel. It decides how many keys have one: see
+ * `maxHistoryKeys`.
+ */
+export const MAX_KEYED_HISTORY = 5_000_000;
+
 /** The maximum size of a frame that carries a batch, in bytes of UTF-8. A publisher never sends more in one batch. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 /**

@@ -12,12 +12,13 @@ export function partitionSpecs(channel: ChannelSpec, partitions: number): readon
   known.set(channel, layouts);
   let specs = layouts.get(partitions);
   if (specs === undefined) {
-    const { name, kind, history, framing = 'message' } = channel;
+    const { name, kind, history, historyPerKey, framing = 'message' } = channel;
     specs = Array.from({ length: partitions }, (_, index) =>
       Object.freeze({
         name: partitionName(name, index, partitions),
         kind,
         history,
+        historyPerKey,
         framing,
         layout: partitions,
       }),

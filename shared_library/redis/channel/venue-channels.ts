@@ -43,7 +43,7 @@ export function tradeChannel(venue?: string) {
     kind: 'event',
     key: 'symbol',
     gateway: true,
-    history: 10_000,
+    history: { perKey: 500 },
     defaultType: 'trade',
     messages: { trade, trade_correction: tradeCorrection, trade_cancel: tradeCancel, trade_gap: tradeGap },
   });
@@ -54,7 +54,7 @@ export function barChannel(venue?: string) {
   return defineChannel(nameOf('BARS', venue), {
     kind: 'event',
     key: ({ symbol, interval }) => `${symbol}/${interval}`,
-    history: 10_000,
+    history: { perKey: 1_000 },
     messages: { bar },
   });
 }

@@ -4,6 +4,7 @@ import { RecordingLogger } from '@tickbus/test-kit';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { ManualClock } from '../runtime/manual-clock.ts';
 import { SubscriberBase } from '../subscribe/subscriber-base.ts';
+import type { HistoryPage } from '../transport/history-port.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
 import type {
   ChannelHead,
@@ -51,6 +52,10 @@ export class FakeTransport implements Transport {
   read(_channel: unknown, since?: Position): Promise<ChannelState> {
     this.reads.push(since);
     return this.onRead(since);
+  }
+
+  async readHistory(..._: Parameters<Transport['readHistory']>): Promise<HistoryPage> {
+    return { position: ORIGIN, partitions: undefined, isForgotten: false, entries: [], extent: 'end' };
   }
 
   head(_channel: unknown): Promise<ChannelHead> {

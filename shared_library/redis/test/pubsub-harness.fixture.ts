@@ -9,6 +9,7 @@ import type { ExpiredMessage, HandlerError, InvalidMessage } from '../subscribe/
 import type { Forged, Gap, SubscriberStatus } from '../subscribe/status.ts';
 import { SubscriberBase } from '../subscribe/subscriber-base.ts';
 import { MemoryConnection } from '../testing.ts';
+import type { HistoryPage } from '../transport/history-port.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
 import type { MemoryLinks } from '../transport/memory/memory-links.ts';
 import { MemoryServer } from '../transport/memory/memory-server.ts';
@@ -53,6 +54,10 @@ class LossyTransport extends FakeTransport {
     this.reads.push(args[1]);
     this.readKeys.push(args[2]?.keys);
     return this.#inner.read(...args);
+  }
+
+  override readHistory(...args: Parameters<Transport['readHistory']>): Promise<HistoryPage> {
+    return this.#inner.readHistory(...args);
   }
 
   override head(...args: Parameters<Transport['head']>): Promise<ChannelHead> {

@@ -40,6 +40,10 @@ class NamespacedTransport implements Transport {
     return this.#transport.read(this.#specIn(channel), ...others);
   }
 
+  readHistory(...[channel, query]: Parameters<Transport['readHistory']>) {
+    return this.#transport.readHistory(this.#specIn(channel), query);
+  }
+
   head(...[channel]: Parameters<Transport['head']>) {
     return this.#transport.head(this.#specIn(channel));
   }

@@ -125,11 +125,12 @@ describe('on Redis', () => {
     const args = ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())];
     await using node = await startLocalRedis({ keepsData: true, args });
     const name = nameIn('paper', 'PRICE_DATA');
-    const { fence, id, ...keys } = channelKeys({ name });
+    const { fence, id, historyOf, ...keys } = channelKeys({ name });
     const slotOf = (key: string) => node.answers(`CLUSTER KEYSLOT ${key}`);
     const slot = await slotOf(name);
     expect(slot).toMatch(/^:\d+\r\n$/);
-    for (const key of [...Object.values(keys), fence(1), id('x')]) expect(await slotOf(key)).toBe(slot);
+    for (const key of [...Object.values(keys), fence(1), id('x'), historyOf('x')])
+      expect(await slotOf(key)).toBe(slot);
     expect(await slotOf('PRICE_DATA')).not.toBe(slot);
   });
 

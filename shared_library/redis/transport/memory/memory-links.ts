@@ -7,6 +7,7 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
 import type { Position } from '../../wire/position.ts';
 import { cancelledError } from '../cancelled-error.ts';
+import type { HistoryPage, HistoryQuery } from '../history-port.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
@@ -107,6 +108,11 @@ export class MemoryTransport implements Transport {
     this.#assertConnected();
     if (options?.signal?.aborted) throw cancelledError(channel);
     return this.#server.read(this.#specIn(channel), since, options?.keys);
+  }
+
+  async readHistory(channel: ChannelSpec, query: HistoryQuery): Promise<HistoryPage> {
+    this.#assertConnected();
+    return this.#server.readHistory(this.#specIn(channel), query);
   }
 
   async head(channel: ChannelSpec): Promise<ChannelHead> {

@@ -10,6 +10,7 @@ import { systemClock } from '../../runtime/system-clock.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { positioned } from '../../wire/position-prefix.ts';
 import { countKeys, demandEntry, demandFullError } from '../demand-entries.ts';
+import type { HistoryPage, HistoryQuery, StoredEntry } from '../history-port.ts';
 import type {
   ChannelHead,
   ChannelState,
@@ -21,7 +22,7 @@ import type {
   SetPartitionsOptions,
 } from '../port.ts';
 import { checkKeyLimit, lastValues, storeLast } from './last-values.ts';
-import { emptyChannel, type ServerChannel, type ServerLease, type StoredMessage } from './server-channel.ts';
+import { emptyChannel, type ServerChannel, type ServerLease } from './server-channel.ts';
 
 /**
  * An in-memory server. All connections to one server share its channels. It passes the same contract suite as Redis.
@@ -95,13 +96,18 @@ export class MemoryServer {
   read(spec: ChannelSpec, since: Position | undefined, keys?: ReadonlySet<string>): ChannelState {
     const { last, history } = this.#channel(spec.name);
     const { position: head, ...now } = this.head(spec);
-    const kept = spec.kind === 'state' ? lastValues(last, keys) : history;
+    const kept = spec.kind === 'state' ? lastValues(last, keys) : history.all;
     const inEpoch = since?.epoch === head.epoch;
     const entries = kept
       .filter(({ position }) => !inEpoch || (position.epoch === head.epoch && position.seq > since.seq))
       .sort((a, b) => a.position.epoch - b.position.epoch || a.position.seq - b.position.seq)
       .map(({ frame }) => frame);
     return { position: head, entries, ...now };
+  }
+
+  readHistory(spec: ChannelSpec, query: HistoryQuery): HistoryPage {
+    const { head, partitions, history } = this.#channel(spec.name);
+    return { position: head, partitions, isForgotten: false, ...history.read(query) };
   }
 
   head({ name }: ChannelSpec): ChannelHead {
@@ -124,7 +130,7 @@ export class MemoryServer {
     else if (this.#heldLease(channel)?.token !== options.token) throw fencedError(spec);
     channel.head = { epoch: this.#newEpoch(), seq: 0 };
     channel.last.clear();
-    channel.history = [];
+    channel.history.clear();
     channel.partitions = partitions;
     return partitions;
   }
@@ -269,11 +275,9 @@ function encodeFrames({ framing }: ChannelSpec, texts: readonly string[]): Uint8
   return (framing === 'batch' ? [`[${texts.join(',')}]`] : texts).map((text) => utf8.encode(text));
 }
 
-function store(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: StoredMessage): void {
+function store(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: StoredEntry): void {
   if (spec.kind === 'state') storeLast(channel.last, message, kept);
-  if (spec.history === 0) return;
-  channel.history.push(kept);
-  if (channel.history.length > spec.history) channel.history.shift();
+  channel.history.store(spec, message.key, kept);
 }
 
 function fencedError({ name }: ChannelSpec): TickbusError {

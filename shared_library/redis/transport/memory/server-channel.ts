@@ -1,12 +1,9 @@
 // The data of one channel on the in-memory server.
 
 import { ORIGIN, type Position } from '../../wire/position.ts';
+import type { StoredEntry } from '../history-port.ts';
 import type { EarlierPublish, FenceToken } from '../port.ts';
-
-export interface StoredMessage {
-  readonly position: Position;
-  readonly frame: Uint8Array;
-}
+import { MemoryHistory } from './history.ts';
 
 /** A lease. During a hold-off `nobody` holds it, so that no candidate can acquire it. */
 export interface ServerLease {
@@ -24,8 +21,8 @@ export interface ServerChannel {
   isReleased: boolean;
   /** The recorded number of partitions. */
   partitions: number | undefined;
-  readonly last: Map<string, StoredMessage>;
-  history: StoredMessage[];
+  readonly last: Map<string, StoredEntry>;
+  readonly history: MemoryHistory;
   readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
   /** Demand entries, with their expiry by the monotonic clock. */
   readonly demand: Map<string, number>;
@@ -40,7 +37,7 @@ export function emptyChannel(): ServerChannel {
     lease: undefined,
     partitions: undefined,
     last: new Map(),
-    history: [],
+    history: new MemoryHistory(),
     ids: new Map(),
     demand: new Map(),
     listeners: new Set(),

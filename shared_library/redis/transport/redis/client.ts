@@ -5,6 +5,7 @@ import { isSocketPath, type RedisAddress } from './address.ts';
 import { tlsOptions } from './certificates.ts';
 import { FIND_DATABASES } from './database-script.ts';
 import { DECLARE_DEMAND, READ_DEMAND, WITHDRAW_DEMAND } from './demand-scripts.ts';
+import { READ_HISTORY } from './history-script.ts';
 import { ACTIVATE_LEASE, RELEASE_LEASE, RENEW_LEASE, RESERVE_LEASE } from './lease/lease-scripts.ts';
 import { SET_PARTITIONS } from './partitions-script.ts';
 import { READ_CHANNEL } from './read-script.ts';
@@ -76,6 +77,7 @@ function newTemplate() {
       publishBatch: script(publishScript('PUBLISH')),
       publishShardedBatch: script(publishScript('SPUBLISH')),
       readChannel: script(READ_CHANNEL),
+      readHistory: script(READ_HISTORY),
       setPartitions: script(SET_PARTITIONS),
       reserveLease: script(RESERVE_LEASE),
       activateLease: script(ACTIVATE_LEASE),

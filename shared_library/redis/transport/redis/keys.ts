@@ -13,6 +13,10 @@ export interface ChannelKeys {
   readonly last: string;
   /** A stream of past messages (kind `event`). */
   readonly history: string;
+  /** A stream of past messages of one key, if the channel has a history by key. */
+  historyOf(key: string): string;
+  /** A sorted set of the keys that have such a history, by the time of their last message. */
+  readonly histories: string;
   /** The token of the lease holder; a nonce during a claim, or `nobody` during a hold-off. */
   readonly lease: string;
   /**
@@ -34,6 +38,8 @@ export function channelKeys({ name }: Pick<ChannelSpec, 'name'>): ChannelKeys {
     head: `${prefix}head`,
     last: `${prefix}last`,
     history: `${prefix}history`,
+    historyOf: (key) => `${prefix}history:${key}`,
+    histories: `${prefix}histories`,
     lease: `${prefix}lease`,
     fence: (epoch) => `${prefix}fence:${epoch}`,
     demand: `${prefix}demand`,

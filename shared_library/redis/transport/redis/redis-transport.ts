@@ -5,6 +5,7 @@ import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
+import type { HistoryPage, HistoryQuery } from '../history-port.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
@@ -25,6 +26,7 @@ import { requireOnlyDatabase } from './database-guard.ts';
 import { commandError, isDenied, isWrongType } from './error-mapping.ts';
 import { slotRefusal } from './error-replies.ts';
 import { foreignKeyError, parsePartitions, parseWhole } from './foreign-data.ts';
+import { historyArguments, parseHistory } from './history-script.ts';
 import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
 import { ReplicaConfirmation } from './lease/replica-confirmation.ts';
@@ -131,6 +133,12 @@ export class RedisTransport implements Transport {
       return reply;
     };
     return readChannel(run, channel, since, options);
+  }
+
+  async readHistory(channel: ChannelSpec, query: HistoryQuery): Promise<HistoryPage> {
+    const { keys, args } = historyArguments(channel, query);
+    const read = (client: RedisClient) => client.withTypeMapping(AS_BYTES).readHistory(keys, args);
+    return parseHistory(await this.#run(read, 'read'));
   }
 
   /** Three pipelined commands instead of a script. Lease and time are as old as the head, or slightly newer. */

@@ -5,6 +5,7 @@ import { TickbusError } from '../../../errors.ts';
 import { Emitter, type Unsubscribe } from '../../../runtime/emitter.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
+import type { HistoryPage, HistoryQuery } from '../../history-port.ts';
 import type { ChannelLinkStatus, LinkStatus } from '../../link-status.ts';
 import type {
   ChannelHead,
@@ -57,6 +58,10 @@ export class ClusterTransport implements Transport {
 
   async read(channel: ChannelSpec, since?: Position, options?: ReadOptions): Promise<ChannelState> {
     return (await this.#ready(channel)).read(channel, since, options);
+  }
+
+  async readHistory(channel: ChannelSpec, query: HistoryQuery): Promise<HistoryPage> {
+    return (await this.#ready(channel)).readHistory(channel, query);
   }
 
   async head(channel: ChannelSpec): Promise<ChannelHead> {

@@ -5,11 +5,10 @@ import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
 import type { Confirmation, Outgoing, Receipt, Writer } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
-import { channelKeys } from '../keys.ts';
 import type { HeadSnapshot, PastEpoch } from './head-snapshot.ts';
 import { DROPS_LINKS, DropSuspect, type InFlightBatch, isResent, OTHERS_REFUSED } from './in-flight-batch.ts';
 import { LayoutCheck } from './layout-check.ts';
-import { type BatchTarget, batchCommands, lastSeq, MARK_COUNT } from './plain-batch.ts';
+import { type BatchTarget, batchCommands, batchTarget, lastSeq, MARK_COUNT } from './plain-batch.ts';
 import { ReplicaWait } from './replica-wait.ts';
 import { StampClock } from './stamp-clock.ts';
 import { type BatchOutcome, Transactions } from './transaction.ts';
@@ -70,7 +69,7 @@ export class ExclusiveWriter implements Writer {
       refusedError,
       onAnswer: () => this.#events.emit('room', undefined),
     });
-    this.#target = { channel, keys: channelKeys(channel), publish: isSharded ? 'SPUBLISH' : 'PUBLISH' };
+    this.#target = batchTarget(channel, isSharded);
     this.#clock.observe(head.serverAt, performance.now());
   }
 

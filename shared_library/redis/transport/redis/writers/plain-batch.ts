@@ -4,7 +4,8 @@ import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { Position } from '../../../wire/position.ts';
 import { positionedAll } from '../../../wire/position-prefix.ts';
 import type { Outgoing } from '../../port.ts';
-import type { ChannelKeys, PublishCommand } from '../keys.ts';
+import { type ChannelKeys, channelKeys, type PublishCommand } from '../keys.ts';
+import { KeyHistory } from './key-history.ts';
 import type { Frame } from './publish-frames-script.ts';
 import type { BatchCommands } from './transaction.ts';
 
@@ -36,6 +37,15 @@ export interface BatchTarget {
   readonly channel: ChannelSpec;
   readonly keys: ChannelKeys;
   readonly publish: PublishCommand;
+  /** Undefined if the channel has no history by key. */
+  readonly keyHistory: KeyHistory | undefined;
+}
+
+/** @param isSharded see `LinkSettings.isSharded` */
+export function batchTarget(channel: ChannelSpec, isSharded: boolean): BatchTarget {
+  const keys = channelKeys(channel);
+  const keyHistory = channel.historyPerKey === undefined ? undefined : new KeyHistory(channel, keys);
+  return { channel, keys, publish: isSharded ? 'SPUBLISH' : 'PUBLISH', keyHistory };
 }
 
 export function batchCommands(
@@ -50,7 +60,7 @@ export function batchCommands(
   let size = 0;
   for (const text of texts) size += text.length;
   return {
-    keeping: keepingCommands(target, batch, texts, first),
+    keeping: keepingCommands(target, batch, texts, placed),
     ...publishingCommands(target, texts, size),
     advance: ['HSET', head, 'seq', end, `b${ordinal % MARK_COUNT}`, end],
     count: batch.length,
@@ -60,10 +70,10 @@ export function batchCommands(
 }
 
 function keepingCommands(
-  { channel, keys }: BatchTarget,
+  { channel, keys, keyHistory }: BatchTarget,
   batch: readonly Outgoing[],
   texts: readonly string[],
-  { epoch, seq }: Position,
+  { first, at }: BatchPosition,
 ): string[][] {
   const { last, history } = keys;
   if (channel.kind === 'state') {
@@ -82,9 +92,12 @@ function keepingCommands(
     const removal = ['HDEL', last, ...ended];
     return stored.length > 2 ? [stored, removal] : [removal];
   }
-  if (channel.history === 0) return [];
+  const ofKeys = keyHistory?.commands(batch, texts, first, at) ?? [];
+  if (channel.history === 0) return ofKeys;
   const kept = String(channel.history);
-  return texts.map((text, index) => ['XADD', history, 'MAXLEN', kept, `${epoch}-${seq + index}`, 'm', text]);
+  const idOf = (index: number) => `${first.epoch}-${first.seq + index}`;
+  const ofChannel = texts.map((text, index) => ['XADD', history, 'MAXLEN', kept, idOf(index), 'm', text]);
+  return ofKeys.length === 0 ? ofChannel : [...ofChannel, ...ofKeys];
 }
 
 function publishingCommands(

@@ -3,6 +3,7 @@
 
 import { ErrorReply } from 'redis';
 import type { ChannelSpec } from '../../../channel/channel.ts';
+import { maxHistoryKeys } from '../../../channel/history.ts';
 import { MAX_CHANNEL_KEYS } from '../../../channel/limits.ts';
 import { PartitionsChangedError } from '../../../channel/partitions.ts';
 import { TickbusError } from '../../../errors.ts';
@@ -12,15 +13,17 @@ import type { EarlierPublish, FenceToken, Outgoing, Receipt } from '../../port.t
 import { TOO_MANY_KEYS } from '../../too-many-keys.ts';
 import { channelKeys, type PublishCommand } from '../keys.ts';
 import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
+import { keyStreamLength, LUA_EVICT_HISTORIES } from './key-history.ts';
 
 /**
  * Publishes all messages of a batch or none: everything that the server can reject is checked before the first write.
  *
- * - KEYS head, last, history, lease, prefix of the fence keys, then the id key of each command.
+ * - KEYS head, last, history, lease, prefix of the fence keys, prefix of the histories of keys, the index of those
+ *   histories, then the id key of each command.
  * - ARGV channel, kind, history length, fence token or '', framing, known epoch, known seq, the indexes of messages
- *   that end their key (' 0 3 ', or ''), the number of partitions for which the batch was routed, then key and JSON of
- *   each message. In place of the key, a command has the milliseconds for which its id is remembered. A retry adds a
- *   colon and the epoch of its first attempt.
+ *   that end their key (' 0 3 ', or ''), the number of partitions for which the batch was routed, the length of the
+ *   history of each key and how many keys have one, then key and JSON of each message. In place of the key, a command
+ *   has the milliseconds for which its id is remembered. A retry adds a colon and the epoch of its first attempt.
  * - Returns epoch, first seq, receivers, time in microseconds (0 where a plain channel has no value), then four values
  *   for each command that was not published: index, and epoch, seq, receivers of its first publish. The epoch is 0 if
  *   the server cannot know whether the command was published.
@@ -35,8 +38,9 @@ import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } fr
  */
 export const publishScript = (
   publish: PublishCommand,
-) => `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_POSITIONED}
+) => `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_POSITIONED}${LUA_EVICT_HISTORIES}
 local channel, kind, history, token, framing, known_epoch, known_seq, ends, layout = unpack(ARGV, 1, 9)
+local per_key, max_keys, first_text = ARGV[10], ARGV[11], 13
 local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local function publish(frames)
   if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
@@ -51,7 +55,7 @@ end
 need('${publish}', channel, '')
 if kind == 'plain' then
   local frames = {}
-  for i = 11, #ARGV, 2 do frames[#frames + 1] = ARGV[i] end
+  for i = first_text, #ARGV, 2 do frames[#frames + 1] = ARGV[i] end
   return { 0, 0, publish(frames), 0 }
 end
 
@@ -75,9 +79,9 @@ local epoch_text = digits(epoch)
 
 -- known: 'epoch seq receivers' by id. repeats: messages with a known id. fresh: new ids.
 local known, repeats, fresh, texts, kept = {}, {}, {}, {}, {}
-for i = 11, #ARGV, 2 do
-  local index = (i - 11) / 2
-  local id = KEYS[6 + index]
+for i = first_text, #ARGV, 2 do
+  local index = (i - first_text) / 2
+  local id = KEYS[8 + index]
   if id and not known[id] then
     local first_epoch = string.match(ARGV[i - 1], ':(%d+)$')
     known[id] = try('GET', id) or first_epoch and first_epoch ~= epoch_text and '0 0 0'
@@ -140,6 +144,10 @@ if #texts > 0 then
   need('HDEL', KEYS[1], '')
   need('DEL', KEYS[5] .. '0')
   if fresh[1] then need('SET', fresh[1][1], '', 'PX', '1') end
+  if per_key ~= '0' then
+    need('XADD', KEYS[6], '*', 'm', '')
+    need('ZADD', KEYS[7], '0', '')
+  end
   if kind == 'state' then
     if kept[1] then try('HSET', KEYS[2], unpack(kept)) end
     if ended[1] then try('HDEL', KEYS[2], unpack(ended)) end
@@ -147,6 +155,16 @@ if #texts > 0 then
     for i, message in ipairs(texts) do
       try('XADD', KEYS[3], 'MAXLEN', history, epoch_text .. '-' .. digits(seq + i), 'm', message)
     end
+  end
+  if per_key ~= '0' then
+    for i = 1, #kept, 2 do
+      if kept[i] ~= '' then
+        local id = epoch_text .. '-' .. digits(seq + (i + 1) / 2)
+        redis.call('XADD', KEYS[6] .. kept[i], 'MAXLEN', per_key, id, 'm', kept[i + 1])
+        redis.call('ZADD', KEYS[7], at, kept[i])
+      end
+    end
+    evict_histories(KEYS[7], KEYS[6], max_keys)
   end
   if is_new and head[1] then
     -- Stops batches in flight of an exclusive writer of the old epoch.
@@ -174,7 +192,7 @@ export function publishArguments(
   token: FenceToken | undefined,
   known: Position,
 ): { keys: string[]; args: string[] } {
-  const { head, last, history, lease, fence, id } = channelKeys(channel);
+  const { head, last, history, historyOf, histories, lease, fence, id } = channelKeys(channel);
   const args = [
     channel.name,
     channel.kind,
@@ -185,6 +203,8 @@ export function publishArguments(
     String(known.seq),
     endedIndexes(batch),
     String(channel.layout ?? 1),
+    String(keyStreamLength(channel)),
+    String(maxHistoryKeys(channel)),
   ];
   for (const { key = '', idempotency, json } of batch) {
     if (idempotency === undefined) args.push(key, json);
@@ -195,7 +215,7 @@ export function publishArguments(
       );
   }
   const ids = batch.flatMap(({ idempotency }) => (idempotency === undefined ? [] : id(idempotency.id)));
-  return { keys: [head, last, history, lease, fence(''), ...ids], args };
+  return { keys: [head, last, history, lease, fence(''), historyOf(''), histories, ...ids], args };
 }
 
 /** The error of a batch that was routed for another number of partitions; undefined for other errors. */
