@@ -14,6 +14,7 @@ import type { Connection } from './transport/port.ts';
 
 export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './freshness/latest.ts';
 export type { VerdictChange } from './freshness/verdict-poller.ts';
+export type { From } from './subscribe/from.ts';
 export type {
   ChannelReport,
   ExpiredMessage,

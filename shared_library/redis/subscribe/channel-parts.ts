@@ -273,7 +273,7 @@ export class ChannelParts {
     const since = was === undefined ? undefined : BEFORE_CHANGE;
     for (const receiver of [...this.subscriptions, ...this.taps])
       for (const index of neededPartitions(receiver, this.#count ?? 1))
-        this.#open(index, since).reader.add(receiver);
+        this.#open(index, since).reader.add(receiver, was === undefined);
     this.#reportMode();
   }
 

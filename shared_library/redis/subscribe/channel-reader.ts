@@ -7,13 +7,14 @@ import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { Message } from '../wire/message.ts';
 import { validMessage } from '../wire/payload-schema.ts';
-import type { Position } from '../wire/position.ts';
+import { isBeyond, type Position } from '../wire/position.ts';
 import { Decoder } from './decoder.ts';
 import { FanOut } from './fan-out.ts';
 import { InvalidMessages, type OnInvalidFrame } from './invalid-messages.ts';
+import { Replays } from './replays.ts';
 import { Sequencer } from './sequencer.ts';
 import type { ChannelStatus } from './status.ts';
-import type { Subscription } from './subscription.ts';
+import { Subscription } from './subscription.ts';
 import type { Tap } from './tap.ts';
 import type { ComparedValues } from './value-check.ts';
 
@@ -56,6 +57,7 @@ export class ChannelReader {
   readonly #sequencer: Sequencer;
   readonly #fanOut: FanOut;
   readonly #invalid: InvalidMessages;
+  readonly #replays: Replays;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
 
@@ -75,13 +77,23 @@ export class ChannelReader {
     this.#sequencer = new Sequencer({
       ...options,
       fanOut,
-      onStatus,
+      onStatus: (status) => {
+        onStatus(status);
+        this.#replays.follow(status);
+      },
       onAnswer,
       mayDeliver,
       onPartitions,
       onInvalid,
       onDistrust,
       values,
+    });
+    this.#replays = new Replays({
+      ...options,
+      fanOut,
+      onStatus,
+      onInvalid,
+      hasReached: (position) => this.#hasReached(position),
     });
   }
 
@@ -96,7 +108,10 @@ export class ChannelReader {
   get counters() {
     const { received } = this.#decoder;
     const { duplicates } = this.#fanOut;
-    return { received, ...this.#sequencer.counters, invalid: this.#invalid.total, duplicates };
+    const { gaps, lost, ...own } = this.#sequencer.counters;
+    const { gaps: startGaps, lost: startLost } = this.#replays.counters;
+    const counters = { received, ...own, gaps: gaps + startGaps, lost: lost + startLost };
+    return { ...counters, invalid: this.#invalid.total, duplicates };
   }
 
   get mode(): Sequencer['mode'] {
@@ -125,14 +140,14 @@ export class ChannelReader {
     return this.#sequencer.queries.lease;
   }
 
-  /** See `Sequencer.placed`. */
-  get placed(): Promise<void> {
-    return this.#sequencer.placed;
+  /** See `Sequencer.placed`. Also waits for the stored messages with which subscriptions begin. */
+  get placed(): Promise<unknown> {
+    return this.#sequencer.placed.then(() => this.#replays.placed);
   }
 
-  /** Resolves when no recovery that can still succeed is in flight. */
-  get settled(): Promise<void> {
-    return this.#sequencer.queries.settled;
+  /** Resolves when no read that can still succeed is in flight. */
+  get settled(): Promise<unknown> {
+    return this.#sequencer.queries.settled.then(() => this.#replays.settled);
   }
 
   /** Checks the head (the newest position on the server) now instead of at the next interval. */
@@ -157,16 +172,21 @@ export class ChannelReader {
   /**
    * Adds a subscription or a tap. On a `state` channel it first gets the last values. On other channels it gets what is
    * published from now on, or from `since` on if it is added before the start.
+   *
+   * @param isNew whether a subscription with `from` still has to get its stored messages
    */
-  add(receiver: Subscription | Tap): void {
+  add(receiver: Subscription | Tap, isNew = true): void {
     const { channel, since } = this.#options;
     this.#fanOut.add(receiver);
+    if (isNew && receiver instanceof Subscription) this.#replays.add(receiver);
     if (channel.kind === 'state') this.#sequencer.snapshot();
     else if (this.mode === 'live' || (since !== undefined && this.mode === 'idle'))
       this.#fanOut.join([receiver]);
+    if (this.mode === 'live') this.#replays.follow({ type: 'live', channel: channel.name, numbered: true });
   }
 
   remove(receiver: Subscription | Tap): void {
+    if (receiver instanceof Subscription) this.#replays.remove(receiver);
     this.#fanOut.remove(receiver);
   }
 
@@ -188,7 +208,16 @@ export class ChannelReader {
   /** Delivers the received messages that are still held. After that, nothing is delivered. */
   stop(): void {
     this.#sequencer.close();
+    this.#replays.end();
     this.#unsubscribe?.();
+  }
+
+  /** A live reader that has not reached a position of the server misses messages: the head check finds them. */
+  #hasReached(position: Position): boolean {
+    if (this.mode !== 'live') return false;
+    const hasReached = !isBeyond(position, this.position ?? position);
+    if (!hasReached) this.#sequencer.checkHead();
+    return hasReached;
   }
 
   async #subscribe(): Promise<void> {

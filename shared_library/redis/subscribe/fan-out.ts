@@ -27,6 +27,8 @@ export class FanOut {
   readonly #hooks: FanOutHooks;
   readonly subscriptions = new Set<Subscription>();
   readonly taps = new Set<Tap>();
+  /** What takes the messages of a subscription in its place, while it waits for stored ones. */
+  readonly detours = new Map<Subscription, Pick<Subscription, 'deliver'>>();
   /** The receivers that take part in live delivery. The others first get the last values (kind `state`). */
   readonly #joined = new Set<Receiver>();
   readonly #ids: RecentIds | undefined;
@@ -125,16 +127,21 @@ export class FanOut {
         if (isFirst && key !== undefined && delivered.seq !== undefined) onValue?.(key, delivered);
         isFirst = false;
         // Each subscription but the last gets a copy, so that no handler sees what another one changed.
-        if (last !== undefined) last.deliver(copyMessage(held ?? delivered), key);
+        if (last !== undefined) this.#pass(last, copyMessage(held ?? delivered), key);
         last = subscription;
         held = delivered;
       }
-      if (last !== undefined && held !== undefined) last.deliver(held, key);
+      if (last !== undefined && held !== undefined) this.#pass(last, held, key);
     } catch (error) {
       if (key !== undefined && envelope.seq !== undefined && this.matchesAny(type, key))
         onValue?.(key, undefined);
       onInvalid(error, envelope);
     }
+  }
+
+  #pass(subscription: Subscription, message: Message, key: string | undefined): void {
+    const detour = this.detours.size === 0 ? undefined : this.detours.get(subscription);
+    (detour ?? subscription).deliver(message, key);
   }
 
   #observe(message: Message, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {

@@ -256,10 +256,10 @@ function forgedText({ isProved }: Forged): string {
     : 'Nothing proves which of the messages with these numbers are real. Check which users may publish on this channel.';
 }
 
-function gapText({ repaired, cause, lost }: Gap): string {
+function gapText({ repaired, cause }: Gap): string {
   if (repaired) return 'Messages were missed; all were recovered and delivered in order.';
   if (cause === 'overflow') return 'Messages were dropped: the handler is too slow.';
-  return lost === undefined
+  return cause === 'epoch'
     ? 'The server began a new epoch or lost messages of this one: the number of lost messages is unknown.'
     : 'Messages were lost.';
 }

@@ -7,7 +7,7 @@ import type { LostRange } from '../wire/position.ts';
 /**
  * Why messages are missing.
  *
- * - `loss`: numbered messages are missing, or nothing proves which of several is real.
+ * - `loss`: numbered messages are missing, are no longer stored, or nothing proves which of several is real.
  * - `epoch`: the channel began a new epoch, or the server lost data. How many messages followed `from` is unknown.
  * - `overflow`: the queue of one subscription overflowed, because its handler is too slow.
  */
@@ -19,7 +19,7 @@ export interface Gap {
   readonly channel: string;
   /** The partition that the numbers belong to, if the channel has several. */
   readonly partition?: number;
-  /** The `name` option of the subscription. Only with cause `overflow`, which concerns no other subscription. */
+  /** The `name` option of the subscription, if the gap concerns no other: its queue overflowed, or it has `from`. */
   readonly subscription?: string;
   readonly cause: GapCause;
   /** The epoch of `from` and `to`; undefined if the messages had no numbers. */
@@ -28,7 +28,7 @@ export interface Gap {
   readonly from: number | undefined;
   /** The last missing number; undefined if unknown. */
   readonly to: number | undefined;
-  /** How many messages were lost; undefined if unknown (cause `epoch`). 0 if repaired. */
+  /** How many messages were lost; undefined if unknown (cause `epoch`, or a `from` by time). 0 if repaired. */
   readonly lost: LostRange['lost'] | undefined;
   /** True if all missing messages were recovered and delivered in order. */
   readonly repaired: boolean;

@@ -7,6 +7,7 @@ import { checkedBound } from '../freshness/age-bounds.ts';
 import { checkOptionNames, checkStrings, checkType, type OptionNames } from '../runtime/option-checks.ts';
 import { printable } from '../runtime/printable.ts';
 import type { MessageOf } from '../wire/message.ts';
+import { checkedFrom, type From } from './from.ts';
 import type { SubscriptionOptions } from './subscription.ts';
 
 export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = MessageType<C>> {
@@ -39,8 +40,13 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
    */
   maxQuietMs?: number | undefined;
   /**
-   * Identifies this subscription in `expired`, `handler_error` and gaps with cause `overflow`. Without it, these
-   * reports name only the channel.
+   * Begins with messages that the server still has (kind `event` with a `history`), as in `{ last: 200 }`. Default:
+   * with the next message. Other subscriptions of the channel are not affected.
+   */
+  from?: From | undefined;
+  /**
+   * Identifies this subscription in `expired`, `handler_error`, and gaps of its queue or of its `from`. Without it,
+   * these reports name only the channel.
    */
   name?: string | undefined;
 }
@@ -60,6 +66,7 @@ const NAMES: OptionNames<Filters> = {
   queueLimit: true,
   maxAgeMs: true,
   maxQuietMs: true,
+  from: true,
   name: true,
 };
 
@@ -70,7 +77,7 @@ const DEFAULT_STATE_QUEUE_LIMIT = 250_000;
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options that the channel does not support */
 export function checkedOptions(channel: Channel, options: Filters): SubscriptionOptions {
   checkOptionNames('subscribe', options, NAMES);
-  const { types, keys, where, queueLimit, maxAgeMs, maxQuietMs, name } = options;
+  const { types, keys, where, queueLimit, maxAgeMs, maxQuietMs, from, name } = options;
   checkStrings('types', types);
   checkStrings('keys', keys);
   checkType('where', where, 'function');
@@ -118,6 +125,7 @@ export function checkedOptions(channel: Channel, options: Filters): Subscription
     queueLimit: queueLimit ?? (conflate ? DEFAULT_STATE_QUEUE_LIMIT : DEFAULT_QUEUE_LIMIT),
     conflate,
     name,
+    start: checkedFrom(channel, from, keys),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Message } from '../wire/message.ts';
 import { largeSizeOf } from '../wire/message-size.ts';
 import { DeliveryQueue, type QueuedMessage } from './delivery-queue.ts';
 import type { EventLoopTurn } from './event-loop-turn.ts';
+import type { StartingPoint } from './from.ts';
 
 export interface SubscriptionOptions {
   /** Only these message types. Default: all. */
@@ -20,6 +21,13 @@ export interface SubscriptionOptions {
   readonly conflate: boolean;
   /** Identifies the subscription in reports. */
   readonly name?: string | undefined;
+  /** Where it begins; undefined: with the next message. */
+  readonly start?: StartingPoint | undefined;
+}
+
+export interface KeyedMessage {
+  readonly message: Message;
+  readonly key: string | undefined;
 }
 
 export interface SubscriptionHooks {
@@ -54,6 +62,9 @@ export class Subscription {
   readonly #hooks: SubscriptionHooks;
   readonly #turn: EventLoopTurn;
   readonly #queue: DeliveryQueue<Message>;
+  /** The messages with which it begins. They precede those of the queue, and do not count against its limit. */
+  #first: Message[] = [];
+  #firstTaken = 0;
   readonly #types: ReadonlySet<string> | undefined;
   readonly #keys: ReadonlySet<string> | undefined;
   #state: 'idle' | 'busy' | 'closed' = 'idle';
@@ -79,13 +90,21 @@ export class Subscription {
     return this.#keys;
   }
 
+  get start(): StartingPoint | undefined {
+    return this.#options.start;
+  }
+
+  get name(): string | undefined {
+    return this.#options.name;
+  }
+
   get bounds(): { readonly maxAgeMs: number | undefined; readonly maxQuietMs: number | undefined } {
     return { maxAgeMs: this.#options.maxAgeMs, maxQuietMs: this.#options.maxQuietMs };
   }
 
   /** The number of messages that wait for the handler. */
   get depth(): number {
-    return this.#queue.depth;
+    return this.#first.length - this.#firstTaken + this.#queue.depth;
   }
 
   /** Milliseconds that the oldest message has been waiting; 0 if none waits. */
@@ -116,6 +135,13 @@ export class Subscription {
     if (this.#state === 'idle') this.#resumeNextTurn();
   }
 
+  /** Handles the messages before those that arrive from now on. */
+  beginWith(messages: readonly KeyedMessage[]): void {
+    if (this.#state === 'closed') return;
+    for (const { message } of messages) if (this.#passesWhere(message)) this.#first.push(message);
+    if (this.#state === 'idle') this.#resume();
+  }
+
   /** Resolves when every message received so far has been handled. */
   drained(): Promise<void> {
     if (this.#state !== 'busy') return Promise.resolve();
@@ -125,12 +151,14 @@ export class Subscription {
   /** Discards the messages that wait; none is handled from now on. */
   close(): void {
     this.#queue.clear();
+    this.#first = [];
+    this.#firstTaken = 0;
     this.#settle('closed');
   }
 
   /** Like `close`, but also reports the messages that wait as dropped. */
   abandon(): void {
-    for (let taken = this.#queue.take(0); taken !== undefined; taken = this.#queue.take(0)) this.#drop(taken);
+    for (let taken = this.#take(0); taken !== undefined; taken = this.#take(0)) this.#drop(taken);
     this.#reportDropped();
     this.close();
   }
@@ -209,14 +237,24 @@ export class Subscription {
 
   #resume(): void {
     while (this.#state !== 'closed') {
-      if (this.#queue.depth === 0) return this.#settle('idle');
+      if (this.depth === 0) return this.#settle('idle');
       if (this.#turn.isBudgetSpent) return this.#resumeNextTurn();
       this.#reportDropped();
-      const taken = this.#queue.take(this.#turn.number);
+      const taken = this.#take(this.#turn.number);
       if (taken === undefined) return this.#settle('idle');
       const { value, conflated } = taken;
       if (!this.#handle(conflated === 0 ? value : { ...value, conflated })) return;
     }
+  }
+
+  #take(turn: number): QueuedMessage<Message> | undefined {
+    const value = this.#first[this.#firstTaken];
+    if (value === undefined) return this.#queue.take(turn);
+    if (++this.#firstTaken === this.#first.length) {
+      this.#first = [];
+      this.#firstTaken = 0;
+    }
+    return { value, conflated: 0, first: undefined };
   }
 
   #resumeNextTurn(): void {
