@@ -183,13 +183,15 @@ export class PublisherBase implements AsyncDisposable {
   }
 
   #connectOnce(): Promise<void> {
-    this.#connecting ??= this.#connect().then(
+    if (this.#connecting !== undefined) return this.#connecting;
+    this.#connecting = this.#connect();
+    // Runs before the callbacks of the messages that wait, so that no later message overtakes them.
+    this.#connecting.then(
       () => {
         this.#isConnected = true;
       },
-      (error: unknown) => {
+      () => {
         this.#connecting = undefined;
-        throw error;
       },
     );
     return this.#connecting;

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe } from 'vitest';
 import { describeDemand } from './demand-contract.ts';
+import { describeHistory } from './history-contract.ts';
 import { describeLastValues } from './last-values-contract.ts';
 import { describeLease } from './lease-contract.ts';
 import { describeLink } from './link-contract.ts';
@@ -19,6 +20,7 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
 
     describePublish(harness);
     describeRead(harness);
+    describeHistory(harness);
     describeLastValues(harness);
     describeSubscribe(harness);
     describeLease(harness);

@@ -41,6 +41,19 @@ describe('a message', () => {
   });
 });
 
+describe('the first messages', () => {
+  it('keep their order, in whichever microtask of the connection they are published', async () => {
+    for (let microtasks = 0; microtasks < 12; microtasks++) {
+      const { publisher, sent } = fakePublisher();
+      const outcomes = [publisher.publish(FILLS, { n: 1 }), publisher.publish(FILLS, { n: 2 })];
+      for (let left = microtasks; left > 0; left--) await Promise.resolve();
+      outcomes.push(publisher.publish(FILLS, { n: 3 }));
+      await Promise.all(outcomes);
+      expect(sent().map(({ data }) => data.n)).toEqual([1, 2, 3]);
+    }
+  });
+});
+
 describe('endsKey', () => {
   it('marks the message of a state channel, and only with true', async () => {
     const { publisher, transport } = fakePublisher();
