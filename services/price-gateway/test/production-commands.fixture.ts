@@ -74,6 +74,7 @@ export const COSTLY: Readonly<Record<string, readonly string[][]>> = {
     ...on(STREAMS, (key) => ['XADD', key, '*', ...many((i) => [`f${i}`, 'x'])]),
   ],
   xrange: on(STREAMS, (key) => ['XRANGE', key, '-', '+']),
+  xrevrange: on(STREAMS, (key) => ['XREVRANGE', key, '+', '-']),
   xlen: on(STREAMS, (key) => ['XLEN', key]),
   xread: [
     ...on(STREAMS, (key) => ['XREAD', 'STREAMS', key, '0']),
@@ -83,6 +84,7 @@ export const COSTLY: Readonly<Record<string, readonly string[][]>> = {
   zrem: on(ZSETS, (key) => ['ZREM', key, ...many((i) => [`n${i}`])]),
   zrangebyscore: on(ZSETS, (key) => ['ZRANGEBYSCORE', key, '-inf', '+inf']),
   zscan: on(ZSETS, (key) => ['ZSCAN', key, '0', 'MATCH', '*a*a*a*a*b', 'COUNT', '1000000']),
+  zpopmin: on(ZSETS, (key) => ['ZPOPMIN', key, '1000000']),
   zcard: on(ZSETS, (key) => ['ZCARD', key]),
   zscore: on(ZSETS, (key) => ['ZSCORE', key, 'x']),
   time: [['TIME']],

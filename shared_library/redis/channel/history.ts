@@ -1,5 +1,6 @@
 // How many past messages the server keeps of a channel, and of each of its keys.
 
+import { checkOptionNames, type OptionNames } from '../runtime/option-checks.ts';
 import { invalid } from './definition-checks.ts';
 import { MAX_CHANNEL_KEYS, MAX_HISTORY, MAX_KEY_HISTORY, MAX_KEYED_HISTORY } from './limits.ts';
 
@@ -14,6 +15,7 @@ export interface HistoryOptions {
   channel?: number;
 }
 
+const NAMES: OptionNames<HistoryOptions> = { perKey: true, channel: true };
 const DEFAULT_HISTORY = 10_000;
 /** The share of the keys that the fullest of many partitions has, compared with the mean. */
 const MAX_SKEW = 2;
@@ -25,10 +27,8 @@ export function checkedHistory(
 ): { readonly history: number; readonly historyPerKey: number | undefined } {
   if (typeof history !== 'object' || history === null)
     return { history: checkedLength(name, 'history', history, 0, MAX_HISTORY), historyPerKey: undefined };
-  const { perKey, channel = DEFAULT_HISTORY, ...others } = history;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined)
-    throw invalid(name, 'has an unknown option in `history`. Use `perKey` and `channel`.');
+  checkOptionNames(`The history of the channel "${name}"`, history, NAMES);
+  const { perKey, channel = DEFAULT_HISTORY } = history;
   if (key === undefined)
     throw invalid(name, 'has a history of each key and no `key`. Name the field by which messages are kept.');
   return {

@@ -1,4 +1,4 @@
-// The beginning of one subscription with `from`, on a channel or one of its partitions: stored messages, then live ones.
+// The beginning of one subscription with `from`, on a channel or a partition: stored messages, then live ones.
 
 import type { Channel } from '../channel/channel.ts';
 import type { TickbusError } from '../errors.ts';

@@ -10,11 +10,12 @@ import { CHANNELS } from '../constants.ts';
 import { TickbusError } from '../errors.ts';
 import { RedisLease } from '../lease.ts';
 import { RedisPublisher } from '../publisher.ts';
+import type { From } from '../subscribe/from.ts';
 import { RedisSubscriber } from '../subscriber.ts';
 import { MemoryConnection } from '../testing.ts';
 import { pricePayload } from './channels.fixture.ts';
 
-const { PRICE_DATA, TRADE_COMMANDS } = CHANNELS;
+const { BARS, PRICE_DATA, TRADE_COMMANDS } = CHANNELS;
 const connection = new MemoryConnection();
 const publisher = new RedisPublisher({ connection });
 const subscriber = new RedisSubscriber({ connection, logger: silentLogger });
@@ -33,8 +34,14 @@ const PLACES: readonly [place: string, option: string, call: (options: never) =>
   ['publish', 'sender', (options) => publisher.publish(PRICE_DATA, pricePayload(), options)],
   ['subscribe', 'queueLimit', (options) => subscriber.subscribe(PRICE_DATA, () => {}, options)],
   ['subscribe', 'types', (options) => subscriber.messages(PRICE_DATA, options)],
+  ['from', 'position', (from) => subscriber.subscribe(BARS, () => {}, { from })],
   ['latest', 'maxAgeMs', (bounds) => subscriber.latest(PRICE_DATA, 'A', bounds)],
   ['latest', 'maxQuietMs', (bounds) => subscriber.requireFresh(PRICE_DATA, 'A', bounds)],
+  [
+    'history of the channel "TICKS"',
+    'perKey',
+    (history) => defineChannel('TICKS', { kind: 'event', key: 'symbol', messages, history }),
+  ],
   [
     'channel "TICKS"',
     'framing',
@@ -73,7 +80,7 @@ describe.each(PLACES)('%s', (place, option, call) => {
   });
 
   it.each(['text', 7, null])('rejects options that are %j', async (options) => {
-    if (place.startsWith('channel') || place === 'RedisLease') return;
+    if (place.includes('channel') || place === 'RedisLease') return;
     expect(await rejection(() => call(options as never))).toMatchObject({ code: 'TICKBUS_INVALID_OPTION' });
   });
 });
@@ -159,4 +166,73 @@ it('options that are undefined are accepted', () => {
   expect(() =>
     subscriber.subscribe(PRICE_DATA, () => {}, { keys: undefined, types: undefined }),
   ).not.toThrow();
+});
+
+describe('from', () => {
+  const position = { epoch: 1, seq: 1 };
+  const EVENTS = defineChannel('EVENTS', { kind: 'event', messages });
+  const KEYED = defineChannel('KEYED', {
+    kind: 'event',
+    key: 'symbol',
+    history: { perKey: 5, channel: 0 },
+    messages,
+  });
+  const subscribe = (from: unknown, keys?: readonly string[]) => () =>
+    subscriber.subscribe(BARS, () => {}, { from: from as From, keys });
+  it.each<[string, () => unknown, RegExp]>([
+    ['nothing in it', subscribe({}), /not exactly one of `last`/],
+    ['two fields', subscribe({ last: 5, time: 0 }), /not exactly one of `last`/],
+    ['last 0', subscribe({ last: 0 }), /from\.last is 0\. Use a number of messages from 1/],
+    ['last 1.5', subscribe({ last: 1.5 }), /from\.last is 1\.5/],
+    ['last "5"', subscribe({ last: '5' }), /from\.last is a string/],
+    ['too much', subscribe({ last: 100_000 }, ['a', 'b', 'c']), /asks for 300000 messages.*fewer/],
+    ['no position', subscribe({ position: 5 }), /from\.position is 5, not a position/],
+    ['half a position', subscribe({ position: { epoch: 1 } }), /from\.position is an object, not a position/],
+    ['a negative seq', subscribe({ position: { epoch: 1, seq: -1 } }), /not a position/],
+    ['positions without keys', subscribe({ positions: { a: position } }), /from\.positions needs `keys`/],
+    ['positions in a list', subscribe({ positions: [position] }, ['a']), /from\.positions is an array/],
+    ['a wrong position', subscribe({ positions: { a: 7 } }, ['a']), /from\.positions of "a" is 7/],
+    [
+      'an invalid date',
+      subscribe({ time: new Date(Number.NaN) }),
+      /from\.time is an object\. Use a valid Date/,
+    ],
+    ['a negative time', subscribe({ time: -1 }), /from\.time is -1/],
+    [
+      'a state channel',
+      () => subscriber.subscribe(PRICE_DATA, () => {}, { from: { last: 5 } }),
+      /from does not apply to PRICE_DATA: .* kind "event" with a history/,
+    ],
+    [
+      'a command channel',
+      () => subscriber.messages(TRADE_COMMANDS, { from: { last: 5 } }),
+      /from does not apply to TRADE_COMMANDS/,
+    ],
+    [
+      'an event channel without a history',
+      () => subscriber.subscribe(EVENTS, () => {}, { from: { last: 5 } }),
+      /from does not apply to EVENTS/,
+    ],
+    [
+      'a history of keys only',
+      () => subscriber.subscribe(KEYED, () => {}, { from: { last: 5 } }),
+      /from needs `keys`: KEYED/,
+    ],
+  ])('with %s is rejected by name', async (_, call, text) => {
+    const error = await rejection(call);
+    expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'from' });
+    expect(error.message).toMatch(text);
+  });
+
+  it('is accepted in each form', () => {
+    const forms: From[] = [
+      { last: 5 },
+      { position },
+      { positions: { a: position } },
+      { time: 0 },
+      { time: new Date() },
+    ];
+    for (const from of forms)
+      expect(() => subscriber.subscribe(BARS, () => {}, { keys: ['a'], from })()).not.toThrow();
+  });
 });

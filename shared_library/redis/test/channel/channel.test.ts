@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type ChannelOptions, defineChannel, type MessageSchemas } from '../../channel/channel.ts';
+import { maxHistoryKeys } from '../../channel/history.ts';
 import { errorWith } from '../channels.fixture.ts';
 
 const tick = z.object({ symbol: z.string(), price: z.number() });
@@ -30,6 +31,18 @@ describe('a channel', () => {
     expect(channel).toMatchObject({ kind: 'state', defaultType: 'tick', history: 0, expiresInMs: undefined });
     expect(defineChannel('E', { kind: 'event', messages })).toMatchObject({ history: 0, keyed: false });
     expect(defineChannel('E', { kind: 'event', history: 5, messages }).history).toBe(5);
+    const keyed = defineChannel('E', { kind: 'event', key: 'symbol', history: { perKey: 5 }, messages });
+    expect(keyed).toMatchObject({ history: 10_000, historyPerKey: 5 });
+    const own = defineChannel('E', {
+      kind: 'event',
+      key: 'symbol',
+      history: { perKey: 5, channel: 7 },
+      messages,
+    });
+    expect([own.history, maxHistoryKeys(own), maxHistoryKeys({ ...own, layout: 16 })]).toEqual([
+      7, 50_000, 6_250,
+    ]);
+    expect(maxHistoryKeys({ historyPerKey: 500 })).toBe(10_000);
     expect(defineChannel('C', { kind: 'command', messages }).expiresInMs).toBeUndefined();
     expect(defineChannel('C', { kind: 'command', expiresInMs: 5, messages }).expiresInMs).toBe(5);
   });
@@ -119,6 +132,25 @@ describe('defineChannel throws TICKBUS_INVALID_OPTION', () => {
   it.each([-1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, '5'])('if history is %s', (history) => {
     defining('C', { kind: 'event', history, messages }).toThrow(
       invalidOption(/whole number from 0 to 100000/),
+    );
+  });
+
+  it.each([
+    [{ perKey: 0 }, /history\.perKey 0\. Use a whole number from 1 to 10000/],
+    [{ perKey: 10_001 }, /history\.perKey 10001/],
+    [{}, /history\.perKey undefined/],
+    [{ perKey: 5, channel: -1 }, /history\.channel -1\. Use a whole number from 0 to 100000/],
+    [{ perKey: '5' }, /history\.perKey 5/],
+    [null, /history null/],
+  ])('if history is %j', (history, message) => {
+    defining('C', { kind: 'event', key: 'symbol', history, messages }).toThrow(
+      errorWith('TICKBUS_INVALID_OPTION', { message: expect.stringMatching(message) }),
+    );
+  });
+
+  it('if it has a history of each key and no key', () => {
+    defining('C', { kind: 'event', history: { perKey: 5 }, messages }).toThrow(
+      /history of each key and no `key`/,
     );
   });
 

@@ -48,9 +48,9 @@ export function usedCommands(
   namespace: string | undefined,
 ): UsedCommand[] {
   const isCluster = servers === 'cluster';
-  const { kind, gateway } = channel;
+  const { kind, gateway, historyPerKey } = channel;
   const name = nameIn(namespace, channel.name);
-  const { head, last, history, lease, fence, demand, id } = channelKeys({ name });
+  const { head, last, history, historyOf, histories, lease, fence, demand, id } = channelKeys({ name });
   const used = (purpose: Purpose, ...commands: string[][]): UsedCommand[] =>
     commands.map((command) => ({ channel: channel.name, purpose, command }));
   return [
@@ -97,8 +97,21 @@ export function usedCommands(
       : []),
     ...(servers === 'single' ? [] : used('confirm', ['WAIT', '1', '1'])),
     ...(isCluster ? used('locate', ['CLUSTER', 'SLOTS'], ['CLUSTER', 'INFO']) : []),
-    ...(kind === 'event' ? used('read', ['XRANGE', history, '-', '+']) : []),
+    ...(kind === 'event'
+      ? used('read', ['XRANGE', history, '-', '+'], ['XREVRANGE', history, '+', '-'])
+      : []),
     ...(kind === 'event' ? used('publish', ['XADD', history, 'MAXLEN', '1', '*', 'm', '{}']) : []),
+    ...(historyPerKey === undefined
+      ? []
+      : [
+          ...used('read', ['XREVRANGE', historyOf('x'), '+', '-']),
+          ...used(
+            'publish',
+            ['XADD', historyOf('x'), 'MAXLEN', '1', '*', 'm', '{}'],
+            ['DEL', historyOf('x')],
+          ),
+          ...used('publish', ['ZADD', histories, '0', 'x'], ['ZCARD', histories], ['ZPOPMIN', histories]),
+        ]),
     ...(kind === 'command' ? used('publish', ['GET', id('x')], ['SET', id('x'), '', 'PX', '1']) : []),
     ...(gateway ? used('demand', ['ZADD', demand, '0', 'x'], ['ZRANGEBYSCORE', demand, '0', '0']) : []),
     ...(gateway ? used('demand', ['PTTL', demand], ['PEXPIRE', demand, '1'], ['ZREM', demand, 'x']) : []),
