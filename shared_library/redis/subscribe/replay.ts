@@ -11,7 +11,8 @@ import type { FanOut } from './fan-out.ts';
 import type { StartingPoint } from './from.ts';
 import type { DetectedGap } from './gap-detection.ts';
 import type { InvalidMessages } from './invalid-messages.ts';
-import { byPosition, readStored, type StoredMessages } from './stored-messages.ts';
+import { byPosition } from './stored-gaps.ts';
+import { readStored, type StoredMessages } from './stored-messages.ts';
 import type { KeyedMessage, Subscription } from './subscription.ts';
 
 export interface ReplayOptions {
@@ -176,7 +177,7 @@ export class Replay {
     const early = this.#held.filter(isEarly);
     const late = this.#held.filter((held) => !isEarly(held));
     const live = new Set(early.map(({ message }) => nameOf(message)));
-    for (const gap of gaps) onGap(gap);
+    for (const gap of gaps(early.flatMap(({ message }) => positionOf(message) ?? []))) onGap(gap);
     this.#stored = [];
     for (const { position, frame, message, error } of messages) {
       if (message === undefined) onInvalid(error, frame);

@@ -5,18 +5,24 @@ import { TickbusError } from '../errors.ts';
 import type { HistoryReader } from '../transport/history-port.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { keyOfPayload } from '../wire/payload-schema.ts';
-import { isBeyond, missingBetween, type Position } from '../wire/position.ts';
+import type { Position } from '../wire/position.ts';
 import type { StartingPoint } from './from.ts';
-import { type DetectedGap, settleEndedEpochs, unknownTail } from './gap-detection.ts';
+import type { DetectedGap } from './gap-detection.ts';
 import { HistoryScan, type StoredMessage, type Stream } from './history-scan.ts';
+import type { GapCause } from './status.ts';
+import { byPosition, gapsAfter, lowest } from './stored-gaps.ts';
 
 export interface StoredMessages {
   /** The head of the channel at the start of the read. No message is above it. */
   readonly head: Position;
   /** In order of position. They can include messages of other keys. */
   readonly messages: readonly StoredMessage[];
-  /** What is no longer stored. */
-  readonly gaps: readonly DetectedGap[];
+  /**
+   * What is no longer stored.
+   *
+   * @param live the positions of messages that have arrived
+   */
+  gaps(live: readonly Position[]): readonly DetectedGap[];
 }
 
 const MAX_ATTEMPTS = 3;
@@ -50,10 +56,9 @@ export async function readStored(
   );
 }
 
-interface Found {
-  readonly messages: readonly StoredMessage[];
-  readonly gaps: readonly DetectedGap[];
-}
+type Found = Pick<StoredMessages, 'messages' | 'gaps'>;
+
+const noGaps = () => [];
 
 function readFrom(
   scan: HistoryScan,
@@ -78,9 +83,9 @@ async function readLast(
   if (keyStreams !== undefined) {
     const wanted = Math.min(last, channel.historyPerKey ?? 0);
     const found = await scan.readKeys(keyStreams, () => ({ wanted }));
-    return { messages: found.flatMap(({ messages }) => messages), gaps: [] };
+    return { messages: found.flatMap(({ messages }) => messages), gaps: noGaps };
   }
-  if (keys === undefined) return { ...(await scan.read(undefined, { wanted: last })), gaps: [] };
+  if (keys === undefined) return { ...(await scan.read(undefined, { wanted: last })), gaps: noGaps };
   const left = new Map(keys.map((key) => [key, last]));
   const select = ({ message }: StoredMessage): 'take' | 'skip' | 'stop' => {
     if (left.size === 0) return 'stop';
@@ -91,7 +96,7 @@ async function readLast(
     else left.set(key, count - 1);
     return 'take';
   };
-  return { ...(await scan.read(undefined, { select })), gaps: [] };
+  return { ...(await scan.read(undefined, { select })), gaps: noGaps };
 }
 
 async function readSince(
@@ -114,12 +119,12 @@ async function readSince(
     .sort(byPosition)
     .at(-1);
   const messages = found.flatMap((stream) => stream.messages);
-  if (oldest === undefined) return { messages, gaps: [] };
+  if (oldest === undefined) return { messages, gaps: noGaps };
   const { epoch, seq } = oldest;
   const to = seq > 1 ? seq - 1 : undefined;
   return {
     messages,
-    gaps: [{ cause: 'loss', epoch, from: undefined, to, lost: undefined, repaired: false }],
+    gaps: () => [{ cause: 'loss', epoch, from: undefined, to, lost: undefined, repaired: false }],
   };
 }
 
@@ -141,68 +146,35 @@ async function readAfter(
 ): Promise<Found> {
   const { head } = scan;
   const afterOf = (key: string) => position ?? positions?.get(key);
-  const known = (keys ?? []).flatMap((key) => afterOf(key) ?? []);
-  const gapsFrom = (after: Position, messages: readonly StoredMessage[]) =>
-    gapsAfter(after, head, isForgotten, messages);
+  const known = position === undefined ? (keys ?? []).flatMap((key) => afterOf(key) ?? []) : [position];
+  /** Losses after the positions `after`, and the ends of epochs after all known ones. */
+  const found = (after: readonly Position[], messages: readonly StoredMessage[]): Found => ({
+    messages,
+    gaps: (live) => {
+      const present = [...messages.map((message) => message.position), ...live];
+      const gapsOf = (some: readonly Position[], cause: GapCause) =>
+        gapsAfter(some, head, isForgotten, present).filter((gap) => gap.cause === cause);
+      return [...gapsOf(known, 'epoch'), ...gapsOf(after, 'loss')];
+    },
+  });
   if (keyStreams === undefined) {
-    const isEverywhere = keys === undefined || known.length === keys.length;
-    const after = position ?? (isEverywhere ? lowest(known) : undefined);
-    const { messages } = await scan.read(undefined, after && { after });
-    const start = position ?? lowest(known);
-    return { messages, gaps: start === undefined ? [] : gapsFrom(start, messages) };
+    // A key without a position is read from its oldest message.
+    const isBounded = position !== undefined || known.length === keys?.length;
+    const { messages } = await scan.read(undefined, isBounded ? { after: lowest(known) } : {});
+    return found(known, messages);
   }
-  const found = await scan.readKeys(keyStreams, (key) => ({ after: afterOf(key) }));
-  const messages = found.flatMap((stream) => stream.messages);
+  const streams = await scan.readKeys(keyStreams, (key) => ({ after: afterOf(key) }));
+  const messages = streams.flatMap((stream) => stream.messages);
   const uncovered = keyStreams.flatMap((key, index) => {
     const after = afterOf(key);
     const isCovered =
-      after === undefined || found[index]?.extent === 'covered' || byPosition(after, head) === 0;
+      after === undefined || streams[index]?.extent === 'covered' || byPosition(after, head) === 0;
     return isCovered ? [] : after;
   });
-  const first = lowest(uncovered);
-  if (first === undefined) {
-    const after = lowest(known);
-    return { messages, gaps: after === undefined ? [] : gapsFrom(after, messages).filter(isEpoch) };
-  }
-  const ofChannel = await scan.read(undefined, { after: first });
-  const all = [...messages, ...ofChannel.messages];
-  // In a covered channel history, every number is there.
-  const gaps = gapsFrom(first, inOrder(all));
-  return { messages: all, gaps: ofChannel.extent === 'covered' ? gaps.filter(isEpoch) : gaps };
-}
-
-function isEpoch({ cause }: DetectedGap): boolean {
-  return cause === 'epoch';
-}
-
-function gapsAfter(
-  after: Position,
-  head: Position,
-  isForgotten: boolean,
-  stored: readonly StoredMessage[],
-): readonly DetectedGap[] {
-  const tail = isForgotten ? [unknownTail(head.epoch, head.seq)] : [];
-  if (after.epoch === head.epoch && head.seq < after.seq) return [unknownTail(head.epoch, head.seq)];
-  const isSame = after.epoch === head.epoch;
-  const messages = stored.flatMap(({ message }) => message ?? []);
-  const lastSeqIn = (epoch: number) => (epoch === after.epoch ? after.seq : 0);
-  const ended = isSame ? [] : settleEndedEpochs(after, lastSeqIn, head, [], messages, false).gaps;
-  const present = stored.flatMap(({ position: { epoch, seq } }) => (epoch === head.epoch ? seq : []));
-  const missing =
-    after.epoch > head.epoch
-      ? undefined
-      : missingBetween(
-          lastSeqIn(head.epoch),
-          head.seq,
-          present.sort((a, b) => a - b),
-        );
-  return [
-    ...ended.filter(({ repaired }) => !repaired),
-    ...(missing === undefined
-      ? []
-      : [{ cause: 'loss', epoch: head.epoch, ...missing, repaired: false } as const]),
-    ...tail,
-  ];
+  if (uncovered.length === 0) return found([], messages);
+  const ofChannel = await scan.read(undefined, { after: lowest(uncovered) });
+  const isCovered = ofChannel.extent === 'covered';
+  return found(isCovered ? [] : uncovered, [...messages, ...ofChannel.messages]);
 }
 
 /** Each message once, in order of position. */
@@ -221,15 +193,4 @@ function keyOf(channel: Channel, { message_type, data }: Envelope): string | und
   } catch {
     return undefined;
   }
-}
-
-export function byPosition(a: Position, b: Position): number {
-  return a.epoch - b.epoch || a.seq - b.seq;
-}
-
-function lowest(positions: readonly Position[]): Position | undefined {
-  return positions.reduce<Position | undefined>(
-    (low, position) => (low === undefined || isBeyond(low, position) ? position : low),
-    undefined,
-  );
 }

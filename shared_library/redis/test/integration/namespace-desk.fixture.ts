@@ -11,6 +11,8 @@ import { ALERTS, CHAT, COMMANDS, FILLS, PRICES } from '../channels.fixture.ts';
 
 const {
   PRICE_DATA,
+  TRADES,
+  BARS,
   FEED_STATUS,
   INSTRUMENT_STATUS,
   BOT_STATUS,
@@ -32,6 +34,21 @@ const PRESENT = {
 } as const;
 /** Every kind of channel. */
 export const ALL: readonly Channel[] = [...Object.values(CHANNELS), PRICES, FILLS, ALERTS, COMMANDS, CHAT];
+
+const BAR = {
+  symbol: 'A',
+  interval: '1m',
+  start: 0,
+  end: 60_000,
+  open: 1,
+  high: 1,
+  low: 1,
+  close: 1,
+  volume: 1,
+  trades: 1,
+  complete: true,
+  revision: 0,
+};
 
 interface Seen {
   readonly channel: string;
@@ -81,6 +98,8 @@ export class NamespaceDesk {
     const result = { command_id: 'c', bot: 'b', action: 'pause', outcome: 'done', by: 'b' } as const;
     await Promise.all([
       this.publishPrice(round),
+      publisher.publish(TRADES, { symbol: 'A', price: round, size: 1, timestamp }),
+      publisher.publish(BARS, BAR),
       publisher.publish(INSTRUMENT_STATUS, { symbol: 'A', feed: 'f', state: 'subscribed' }),
       publisher.publish(BOT_STATUS, { bot: 'b', state: 'running' }),
       publisher.publish(PRESENCE, PRESENT),
