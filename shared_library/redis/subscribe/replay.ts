@@ -60,6 +60,8 @@ export class Replay {
     | undefined;
   /** The stored messages, while they are dispatched. */
   #stored: KeyedMessage[] | undefined;
+  /** True if the channel has become live since the read was sent. */
+  #isLiveAgain = false;
   #cancelTimer: Unsubscribe = () => {};
   #setSettled: () => void = () => {};
 
@@ -99,6 +101,7 @@ export class Replay {
 
   /** Called when the channel is live. */
   begin(): void {
+    this.#isLiveAgain = this.#state === 'reading';
     if (this.#state !== 'waiting') return;
     this.#state = 'reading';
     this.#cancelTimer();
@@ -128,7 +131,7 @@ export class Replay {
       if (this.#hasEnded()) return;
       if (stored === undefined) this.end();
       else if (this.#options.hasReached(stored.head)) this.#deliverStored(stored);
-      else this.#retry();
+      else this.#repeat();
     } catch (error) {
       if (!this.#hasEnded()) this.#fail(error as TickbusError);
     }
@@ -141,7 +144,7 @@ export class Replay {
   /** After a lost link, the next one reads. A rejection that a retry cannot change is final. */
   #fail(error: TickbusError): void {
     const { code } = error;
-    if (code === 'TICKBUS_NOT_CONNECTED') return this.#retry();
+    if (code === 'TICKBUS_NOT_CONNECTED') return this.#repeat();
     if (code === 'TICKBUS_CLOSED') return this.end();
     this.#options.onFailed(error);
     this.settle();
@@ -159,6 +162,12 @@ export class Replay {
         repaired: false,
       });
     this.end();
+  }
+
+  /** Reads again once the channel is live, which it may be already. */
+  #repeat(): void {
+    this.#retry();
+    if (this.#isLiveAgain) this.begin();
   }
 
   #retry(): void {

@@ -6,6 +6,7 @@ import {
   type CancelOrder,
   type DeepReadonly,
   defineChannel,
+  type From,
   type Message,
   type MessageOf,
   type MessageType,
@@ -258,6 +259,17 @@ describe('defineChannel', () => {
 });
 
 describe('options', () => {
+  it('from has one form', () => {
+    const subscribe = (from: From) => subscriber.subscribe(CHANNELS.BARS, () => {}, { keys: ['A'], from });
+    subscribe({ last: 200 });
+    subscribe({ position: { epoch: 1, seq: 1 } });
+    subscribe({ time: new Date() });
+    // @ts-expect-error a position has an epoch
+    subscribe({ position: { seq: 1 } });
+    // @ts-expect-error an unknown form
+    subscribe({ first: 1 });
+  });
+
   it('accept a server or a shared connection, not both', () => {
     new RedisPublisher({ url: 'redis://cache', sender: 'me' });
     // @ts-expect-error either a connection or a URL, not both

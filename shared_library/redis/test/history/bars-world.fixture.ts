@@ -42,6 +42,20 @@ export class BarsWorld extends PubSubHarness {
     return bot;
   }
 
+  /** Advances the clock until the promise has settled: a recovery and a read are retried after a second. */
+  async whileTimePasses(promise: Promise<unknown>): Promise<void> {
+    let isSettled = false;
+    const end = () => {
+      isSettled = true;
+    };
+    promise.then(end, end);
+    while (!isSettled) {
+      await eventLoopTurns(20);
+      await this.clock.advance(1_000);
+    }
+    await promise;
+  }
+
   newSubscriber(): SubscriberBase {
     return new SubscriberBase({ transport: this.link, clock: this.clock, logger: this.logger });
   }

@@ -58,7 +58,7 @@ class Interleaving {
     await this.publishSome(20);
     world.connection.subscribing.reconnect();
     for (let second = 0; second < 5; second++) await world.clock.advance(1_000);
-    await starting;
+    await world.whileTimePasses(starting);
     this.#isStarted = false;
     await this.publishSome(5);
     await world.send(this.channel, KEYS[0], 1);

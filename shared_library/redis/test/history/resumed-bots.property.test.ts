@@ -83,7 +83,7 @@ class Run {
       await eventLoopTurns(20);
       await world.clock.advance(1_000);
     }
-    await starting;
+    await world.whileTimePasses(starting);
     this.#isInterleaved = false;
     await this.publish(3);
     for (let second = 0; second < 4; second++) {
