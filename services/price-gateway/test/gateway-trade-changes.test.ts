@@ -110,7 +110,9 @@ it('leaves the price as it is for a trade with each condition that excludes it',
   const excluded = EXCLUDING.map((code, n) => numbered(2 + n, { price: 1, conditions: ['@', code] }));
   testbed.market.push(...excluded, numbered(50, { conditions: ['@', 'F', 'T'] }));
   await reaches({ price: 150, cause: 'trade' });
-  expect(testbed.prices.all.map(({ data }) => data.price)).toEqual([101, 150]);
+  await testbed.prices.until(({ data }) => data.price === 150);
+  // The first price may have been a last value, which is not collected.
+  expect(testbed.prices.all.map(({ data }) => data.price)).not.toContain(1);
   expect(gateway.stats.dropped.excluded).toBe(EXCLUDING.length);
 });
 
