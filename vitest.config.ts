@@ -38,10 +38,10 @@ export default defineConfig({
     // Only the tests of types: `npm run check:types` checks the rest.
     typecheck: { enabled: true, include: ['**/test/**/*.test-d.ts'], tsconfig: 'tsconfig.types.json' },
     // Some tests start real servers and processes. No test asserts on time.
-    testTimeout: 60_000,
-    hookTimeout: 90_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // By default expect.poll gives up after one second, which a busy machine exceeds.
-    expect: { poll: { timeout: 50_000, interval: 10 } },
+    expect: { poll: { timeout: 100_000, interval: 10 } },
     coverage: {
       provider: 'v8',
       include: ['shared_library/redis/**/*.ts'],

@@ -63,7 +63,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-it('at most one candidate holds the lease, only the newest token is accepted, and tokens increase', async () => {
+it('at most one candidate holds the lease, only the newest token is accepted, and tokens increase', {
+  timeout: 600_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (steps) => {
       const harness = new LeaseHarness();
