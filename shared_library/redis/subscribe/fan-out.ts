@@ -133,6 +133,7 @@ export class FanOut {
       }
       if (last !== undefined && held !== undefined) this.#pass(last, held, key);
     } catch (error) {
+      if (!Object.hasOwn(this.#channel.messages, type) && !this.#mayWant(envelope)) return;
       if (key !== undefined && envelope.seq !== undefined && this.matchesAny(type, key))
         onValue?.(key, undefined);
       onInvalid(error, envelope);
@@ -142,6 +143,21 @@ export class FanOut {
   #pass(subscription: Subscription, message: Message, key: string | undefined): void {
     const detour = this.detours.size === 0 ? undefined : this.detours.get(subscription);
     (detour ?? subscription).deliver(message, key);
+  }
+
+  /**
+   * Whether the message concerns a receiver, so that it is invalid if the channel does not define its type. Programs
+   * may add types of their own to a channel, for other receivers.
+   */
+  #mayWant({ message_type, data }: Envelope): boolean {
+    if (this.taps.size > 0) return true;
+    let key: string | undefined;
+    try {
+      key = this.#channel.keyOf(data);
+    } catch {
+      // A key function need not accept the payload of an unknown type.
+    }
+    return [...this.subscriptions].some((subscription) => subscription.matches(message_type, key));
   }
 
   #observe(message: Message, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
