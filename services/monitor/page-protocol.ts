@@ -98,7 +98,7 @@ export interface ChannelRow {
   readonly lastAt?: number;
 }
 
-export type CommandState = 'sent' | 'accepted' | 'done' | 'rejected' | 'failed' | 'unanswered';
+export type CommandState = 'sent' | 'accepted' | 'done' | 'rejected' | 'expired' | 'failed' | 'unanswered';
 
 export interface CommandRow {
   /** Row number, ascending. */

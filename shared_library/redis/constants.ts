@@ -14,6 +14,7 @@ import type { Certificates } from './transport/redis/certificates.ts';
 import { parseRedisUrl } from './transport/redis/redis-url.ts';
 
 export { CHANNELS } from './channel/bundled-channels.ts';
+export { tradeCommands } from './channel/trade-commands.ts';
 export { barChannel, priceChannel, tradeChannel, venueOf } from './channel/venue-channels.ts';
 export { formatAddress } from './transport/redis/address.ts';
 export { REDIS_URL_FORMS } from './transport/redis/redis-url.ts';

@@ -44,6 +44,16 @@ export type ErrorCode =
   | 'TICKBUS_SERVER_ERROR'
   /** Another program has this name, and the caller wants it for itself (`uniqueName`). Nothing was started. */
   | 'TICKBUS_NAME_TAKEN'
+  /** Nobody of that name listens, so nobody has received the command that was asked for. */
+  | 'TICKBUS_ABSENT'
+  /** The receiver has rejected the command, and done nothing. */
+  | 'TICKBUS_REJECTED'
+  /** The command was too late when its turn came. The receiver has done nothing. */
+  | 'TICKBUS_EXPIRED'
+  /** The receiver has tried to carry out the command, without success. */
+  | 'TICKBUS_FAILED'
+  /** The command was published, and no answer arrived in time: whether it was carried out is unknown. */
+  | 'TICKBUS_NO_ANSWER'
   /** A value is not proven to be fresh (`StaleDataError`). */
   | 'TICKBUS_STALE_DATA'
   /** The publisher, subscriber, lease or connection is closed, or the read was cancelled. */
@@ -54,7 +64,7 @@ export interface TickbusErrorOptions {
   cause?: unknown;
   /** The path of the invalid value, as in `data.price` or `REDIS_PORT`, or a Redis key with a foreign value. */
   field?: string;
-  /** The id of a command whose outcome is unknown. */
+  /** The id of a command that was sent: its outcome is unknown, or the answer says it. */
   messageId?: string;
 }
 
@@ -65,7 +75,7 @@ export class TickbusError extends Error {
   readonly retryable: boolean;
   /** The path of the invalid value, if any. */
   readonly field: string | undefined;
-  /** The id of a command whose outcome is unknown. A retry with this id takes effect at most once. */
+  /** The id of a command that was sent and whose outcome is unknown, or that was answered. A retry with this id takes effect at most once. */
   readonly messageId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TickbusErrorOptions = {}) {
@@ -99,4 +109,6 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TICKBUS_BACKLOG_FULL',
   'TICKBUS_NAME_TAKEN',
   'TICKBUS_STALE_DATA',
+  'TICKBUS_ABSENT',
+  'TICKBUS_EXPIRED',
 ]);

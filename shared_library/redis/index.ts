@@ -1,6 +1,10 @@
 // The public API.
 
+export { AskError, type AskErrorCode } from './ask/ask-error.ts';
+export type { AskableChannel, AskOptions } from './ask/ask-options.ts';
 export {
+  type Answer,
+  type AnswerSchemas,
   type Channel,
   type ChannelKind,
   type ChannelOptions,
@@ -50,6 +54,7 @@ export {
   type Resume,
   resume,
 } from './channel/schemas/trade-command.ts';
+export { type CommandSchemas, type TradeCommands, tradeCommands } from './channel/trade-commands.ts';
 export {
   type BarChannel,
   barChannel,

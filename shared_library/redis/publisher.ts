@@ -1,5 +1,8 @@
 // RedisPublisher: publishes to Redis.
 
+import type { AskableChannel, AskOptions } from './ask/ask-options.ts';
+import { Asks } from './ask/asks.ts';
+import type { Answer, DefaultType, MessageType, PayloadInput } from './channel/channel.ts';
 import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { TickbusError } from './errors.ts';
 import { type Membership, memberOf, type PresenceOptions } from './presence/membership.ts';
@@ -8,8 +11,12 @@ import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { checkOptionNames, checkType, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
+import { SubscriberBase } from './subscribe/subscriber-base.ts';
 import type { Connection, Fence } from './transport/port.ts';
+import type { DeepReadonly } from './wire/message.ts';
 
+export { AskError, type AskErrorCode } from './ask/ask-error.ts';
+export type { AskableChannel, AskOptions } from './ask/ask-options.ts';
 export type { Published, PublishOptions } from './publish/publisher-base.ts';
 
 type SharedOptions = ConnectionOptions & PresenceOptions;
@@ -83,6 +90,7 @@ export class RedisPublisher extends PublisherBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
   readonly #member: Membership | undefined;
+  readonly #asks: Asks;
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisPublisherOptions = {}) {
@@ -120,9 +128,50 @@ export class RedisPublisher extends PublisherBase {
     this.#connection = connection;
     this.#ownsConnection = isOwned;
     this.#member = member;
+    this.#asks = new Asks({
+      clock,
+      publish: (...args) => this.publish(...args),
+      newSubscriber: () =>
+        new SubscriberBase({
+          transport: connection.subscribing,
+          clock,
+          logger: containedLogger(options.logger),
+          name: sender ?? name ?? defaultSender(),
+        }),
+    });
   }
 
+  /**
+   * Publishes a command and resolves with the answer of its receiver, such as `{ outcome: 'done', ... }`. The command
+   * takes effect at most once: while it is unknown whether it was published, it is published again under its id.
+   *
+   * The first call subscribes to the channel of the answers, and `close` ends that subscription. All asks of a
+   * publisher share it.
+   *
+   * @param channel a channel of kind `command` with `answers`, such as `CHANNELS.TRADE_COMMANDS`
+   * @throws AskError, with the id of the command in `messageId` and the answer, if any, in `answer`:
+   *   - `TICKBUS_ABSENT`: nobody of that name listens, so nobody has received it
+   *   - `TICKBUS_REJECTED`, `TICKBUS_EXPIRED`: the receiver has done nothing
+   *   - `TICKBUS_FAILED`: the receiver has tried without success
+   *   - `TICKBUS_NO_ANSWER`: it was published, and whether it was carried out is unknown
+   *   - `TICKBUS_OUTCOME_UNKNOWN`: whether it was published is unknown
+   *   - `TICKBUS_NOT_SENT`: the subscription to the answers was not ready in time, so it was not sent
+   * @throws TickbusError as `publish`, and as `startListening` of a subscriber. Nothing was published
+   *
+   * @example
+   * await publisher.ask(CHANNELS.TRADE_COMMANDS, { bot: 'momentum' }, { type: 'pause', timeoutMs: 2_000 });
+   */
+  ask<C extends AskableChannel, T extends MessageType<C> = DefaultType<C>>(
+    channel: C,
+    data: PayloadInput<C, T> | DeepReadonly<PayloadInput<C, T>>,
+    options: AskOptions<T, DeepReadonly<Answer<C>>> = {},
+  ): Promise<DeepReadonly<Answer<C>>> {
+    return this.#asks.ask(channel, data, options) as Promise<unknown> as Promise<DeepReadonly<Answer<C>>>;
+  }
+
+  /** Asks in flight reject with `TICKBUS_CLOSED`. */
   override async close(): Promise<void> {
+    await this.#asks.close();
     await super.close();
     await this.#member?.leave();
     if (this.#ownsConnection) await this.#connection.close();

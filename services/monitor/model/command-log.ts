@@ -18,7 +18,7 @@ interface PendingResult {
 }
 
 /**
- * States of a row: sent -> (accepted ->)* done, rejected or failed; or sent -> unanswered on timeout. A late result
+ * States of a row: sent -> (accepted ->)* done, rejected, expired or failed; or sent -> unanswered on timeout. A late result
  * replaces `unanswered`.
  */
 export class CommandLog {

@@ -3,11 +3,10 @@
 import { defineChannel } from './channel.ts';
 import { audit } from './schemas/audit.ts';
 import { botStatus } from './schemas/bot-status.ts';
-import { commandResult } from './schemas/command-result.ts';
 import { feedStatus } from './schemas/feed-status.ts';
 import { instrumentStatus } from './schemas/instrument-status.ts';
 import { presence } from './schemas/presence.ts';
-import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/trade-command.ts';
+import { COMMAND_RESULTS, tradeCommands } from './trade-commands.ts';
 import { barChannel, priceChannel, tradeChannel } from './venue-channels.ts';
 
 const PRICE_DATA = priceChannel();
@@ -22,25 +21,14 @@ export const CHANNELS = Object.freeze({
   BARS: barChannel(),
   /**
    * Orders and instructions to bots. Key: bot. Default type `place_order`. A command expires after 30 s, unless
-   * `publish` overrides it.
+   * `publish` overrides it. Bots answer on COMMAND_RESULTS. `tradeCommands` adds own types.
    */
-  TRADE_COMMANDS: defineChannel('TRADE_COMMANDS', {
-    kind: 'command',
-    key: 'bot',
-    expiresInMs: 30_000,
-    defaultType: 'place_order',
-    messages: { place_order: placeOrder, cancel_order: cancelOrder, cancel_all: cancelAll, pause, resume },
-  }),
+  TRADE_COMMANDS: tradeCommands(),
   /**
    * Outcomes of commands. Key: bot. Type `command_result`; its `command_id` is the `id` of the command. The server
    * keeps the last 1,000 to repair gaps.
    */
-  COMMAND_RESULTS: defineChannel('COMMAND_RESULTS', {
-    kind: 'event',
-    key: 'bot',
-    history: 1_000,
-    messages: { command_result: commandResult },
-  }),
+  COMMAND_RESULTS,
   /** Status of each bot. Key: bot. Type `bot_status`. */
   BOT_STATUS: defineChannel('BOT_STATUS', { kind: 'state', key: 'bot', messages: { bot_status: botStatus } }),
   /**

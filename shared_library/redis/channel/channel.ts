@@ -5,6 +5,7 @@ import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
 import { checkChannelOptions } from './check-channel.ts';
 import {
+  checkedAnswers,
   checkedDuration,
   checkedFraming,
   checkedKind,
@@ -16,10 +17,10 @@ import {
   NAME_ADVICE,
 } from './definition-checks.ts';
 import { checkedHistory, type HistoryOptions } from './history.ts';
-import type { ChannelKind, Framing, MessageSchemas } from './kinds.ts';
+import type { AnswerSchemas, ChannelKind, Framing, MessageSchemas } from './kinds.ts';
 
 export type { HistoryOptions } from './history.ts';
-export type { ChannelKind, Framing, MessageSchemas } from './kinds.ts';
+export type { AnswerSchemas, ChannelKind, Framing, MessageSchemas } from './kinds.ts';
 
 /** The part of a channel that a transport uses. */
 export interface ChannelSpec {
@@ -43,8 +44,11 @@ export interface ChannelSpec {
  * A channel with the message types `M`. `D` is the `defaultType`, if it was given. Otherwise the default is the first
  * type of `messages`, which the compiler cannot identify, so `publish` then accepts the payload of any type.
  */
-export interface Channel<M extends MessageSchemas = MessageSchemas, D extends string = string>
-  extends ChannelSpec {
+export interface Channel<
+  M extends MessageSchemas = MessageSchemas,
+  D extends string = string,
+  A extends AnswerSchemas | undefined = AnswerSchemas | undefined,
+> extends ChannelSpec {
   readonly framing: Framing;
   readonly messages: M;
   /** The message type that `publish` uses by default: the given `defaultType`, else the first of `messages`. */
@@ -60,6 +64,8 @@ export interface Channel<M extends MessageSchemas = MessageSchemas, D extends st
    * Milliseconds that a key may go without updates while its feed is alive; undefined: the `maxAgeMs` of the call.
    */
   readonly maxQuietMs: number | undefined;
+  /** The channel on which the receivers of a command answer (kind `command`), for `publisher.ask`. */
+  readonly answers: A extends AnswerSchemas ? Channel<A> : undefined;
   /** Whether messages have a key, so that subscriptions can filter by `keys`. */
   readonly keyed: boolean;
   /** The number of partitions that a writer gives the channel; undefined: as many as the channel has on the server. */
@@ -86,6 +92,10 @@ export type Payload<C extends Channel, T extends MessageType<C> = MessageType<C>
   [K in T]: StandardSchemaV1.InferOutput<C['messages'][K]>;
 }[T];
 
+/** The answer to a command of this channel: the payload of its `answers` channel. */
+export type Answer<C extends Channel> =
+  C['answers'] extends Channel<infer A> ? StandardSchemaV1.InferOutput<A[keyof A]> : never;
+
 /** The payload before validation. Keys are read from it, because a schema may transform it. */
 type PayloadOf<M extends MessageSchemas> = StandardSchemaV1.InferInput<M[keyof M]>;
 
@@ -93,6 +103,15 @@ type PayloadOf<M extends MessageSchemas> = StandardSchemaV1.InferInput<M[keyof M
 type ChannelKey<M extends MessageSchemas> =
   | Extract<keyof PayloadOf<M>, string>
   | ((data: PayloadOf<M>) => string);
+
+interface AnswersOption<A extends AnswerSchemas> {
+  /**
+   * The `event` channel on which the receiver of a command answers, for `publisher.ask`. The payload of each of its
+   * message types has `command_id`, the `id` of the command, and `outcome`. Give it a `history`, so that a dropped link
+   * loses no answer. Default: none.
+   */
+  answers?: Channel<A> | undefined;
+}
 
 interface CommonOptions<M extends MessageSchemas> {
   /** Message types and their schemas. */
@@ -114,7 +133,7 @@ interface FramingOption {
   framing?: Framing;
 }
 
-export type ChannelOptions<M extends MessageSchemas> =
+export type ChannelOptions<M extends MessageSchemas, A extends AnswerSchemas = AnswerSchemas> =
   | (CommonOptions<M> &
       FramingOption & {
         kind: 'state';
@@ -139,12 +158,13 @@ export type ChannelOptions<M extends MessageSchemas> =
          */
         history?: number | HistoryOptions;
       })
-  | (CommonOptions<M> & {
-      kind: 'command';
-      key?: ChannelKey<M>;
-      /** Milliseconds until a command expires, unless `publish` overrides it. Default: never. */
-      expiresInMs?: number;
-    })
+  | (CommonOptions<M> &
+      AnswersOption<A> & {
+        kind: 'command';
+        key?: ChannelKey<M>;
+        /** Milliseconds until a command expires, unless `publish` overrides it. Default: never. */
+        expiresInMs?: number;
+      })
   | (CommonOptions<M> & FramingOption & { kind: 'plain'; key?: ChannelKey<M> });
 
 /**
@@ -159,14 +179,15 @@ export type ChannelOptions<M extends MessageSchemas> =
 export function defineChannel<
   const M extends MessageSchemas,
   const D extends Extract<keyof M, string> = Extract<keyof M, string>,
+  A extends AnswerSchemas | undefined = undefined,
 >(
   name: string,
-  options: ChannelOptions<M> & {
+  options: ChannelOptions<M, NonNullable<A>> & {
     /** The message type that `publish` uses by default. Default: the first of `messages`. */
     defaultType?: D;
   },
-): Channel<M, D> {
-  return Object.freeze(new DefinedChannel<M, D>(name, options));
+): Channel<M, D, A> {
+  return Object.freeze(new DefinedChannel<M, D>(name, options)) as Channel<M, D> as Channel<M, D, A>;
 }
 
 /**
@@ -193,6 +214,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   readonly maxQuietMs: number | undefined;
   readonly framing: Framing;
   readonly partitions: number | undefined;
+  readonly answers: Channel<AnswerSchemas> | undefined;
   readonly #key: ChannelKey<M> | undefined;
 
   constructor(name: string, options: ChannelOptions<M> & { defaultType?: D }) {
@@ -211,6 +233,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
       options.kind === 'state' ? checkedDuration(name, 'maxQuietMs', options.maxQuietMs) : undefined;
     this.framing = checkedFraming(name, options);
     this.partitions = checkedPartitions(name, options);
+    this.answers = checkedAnswers(name, options);
     this.#key = options.key;
     if (options.kind === 'state' && this.#key === undefined) {
       throw invalid(

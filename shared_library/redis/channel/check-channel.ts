@@ -26,6 +26,7 @@ const NAMES = {
   maxQuietMs: true,
   history: true,
   expiresInMs: true,
+  answers: true,
   framing: true,
   defaultType: true,
   partitions: true,

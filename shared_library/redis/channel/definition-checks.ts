@@ -81,6 +81,17 @@ export function checkedPartitions(
   return partitions;
 }
 
+export function checkedAnswers<A extends { readonly kind: ChannelKind }>(
+  name: string,
+  { kind, answers }: { kind: ChannelKind; answers?: A | undefined },
+): A | undefined {
+  if (answers === undefined) return undefined;
+  if (kind !== 'command')
+    throw invalid(name, `is of kind "${kind}", and only commands have \`answers\`. Remove the option.`);
+  if (answers?.kind === 'event') return answers;
+  throw invalid(name, 'has `answers` that are no channel of kind "event". Use one, such as COMMAND_RESULTS.');
+}
+
 export function checkedDuration(name: string, field: string, value: number | undefined): number | undefined {
   if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
   throw invalid(name, `has the invalid ${field} ${value}. Use a number of milliseconds above 0.`);

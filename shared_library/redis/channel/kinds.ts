@@ -21,3 +21,16 @@ export type Framing = 'message' | 'batch';
 
 /** Schemas by message type: any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
 export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
+
+/** The schemas of a channel of answers: each payload names its command, and the outcome. */
+export type AnswerSchemas = Readonly<Record<string, StandardSchemaV1<unknown, AnswerFields>>>;
+
+/**
+ * The fields of an answer that `publisher.ask` reads. Of the outcomes, `accepted` announces another answer; `rejected`,
+ * `expired` and `failed` are errors; any other one is a success.
+ */
+export interface AnswerFields {
+  /** The `id` of the command's envelope. */
+  readonly command_id: string;
+  readonly outcome: string;
+}

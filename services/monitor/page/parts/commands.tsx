@@ -13,6 +13,7 @@ const STATE_TEXT: Readonly<Record<CommandState, string>> = {
   accepted: 'accepted',
   done: 'done',
   rejected: 'rejected',
+  expired: 'expired',
   failed: 'failed',
   unanswered: 'timed out',
 };

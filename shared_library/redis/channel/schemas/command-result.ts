@@ -13,9 +13,10 @@ export const commandResult = z.object({
    * - `accepted`: the bot has started; another result follows.
    * - `done`: the bot has carried out the command.
    * - `rejected`: the bot has refused the command and done nothing.
+   * - `expired`: the command was too late when its turn came, so the bot has done nothing.
    * - `failed`: the bot has tried without success.
    */
-  outcome: z.enum(['accepted', 'done', 'rejected', 'failed']),
+  outcome: z.enum(['accepted', 'done', 'rejected', 'expired', 'failed']),
   /** A sentence for the operator. */
   detail: z.string().max(1000).optional(),
   /** The sender of the command. */

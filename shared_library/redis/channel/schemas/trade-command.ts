@@ -2,7 +2,9 @@
 
 import { z } from 'zod';
 
-const bot = z.string().min(1).max(128);
+/** The name of a bot. */
+export const botName = z.string().min(1).max(128);
+const bot = botName;
 const symbol = z.string().min(1).max(128);
 const positive = z.number().positive();
 

@@ -1,0 +1,139 @@
+// Asks: publishes commands of one publisher, at most once each, and gives each the answer of its receiver.
+
+import { v7 as uuidv7 } from 'uuid';
+import type { Channel } from '../channel/channel.ts';
+import type { AnswerFields, AnswerSchemas } from '../channel/kinds.ts';
+import { TickbusError } from '../errors.ts';
+import type { Published } from '../publish/batch.ts';
+import type { PublishOptions } from '../publish/publish-options.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { printable } from '../runtime/printable.ts';
+import { timeout } from '../runtime/timeout.ts';
+import type { SubscriberBase } from '../subscribe/subscriber-base.ts';
+import { type AskOptions, checkedAsk } from './ask-options.ts';
+import { PendingAsk } from './pending-ask.ts';
+
+export interface AsksSettings {
+  readonly clock: Clock;
+  readonly publish: (channel: Channel, data: never, options: PublishOptions) => Promise<Published>;
+  /** Creates a subscriber on the link of the answers. `Asks` closes it. */
+  readonly newSubscriber: () => SubscriberBase;
+  /**
+   * Whether a receiver of that name listens to the channel; undefined if that is not known. Called once for each ask.
+   * Default: unknown.
+   */
+  readonly isPresent?: ((name: string, channel: Channel) => boolean | undefined) | undefined;
+}
+
+/** Milliseconds between two attempts to publish while it is unknown whether the command was published. */
+const RETRY_MS = 250;
+
+export class Asks {
+  readonly #settings: AsksSettings;
+  /** By the name of the channel of answers. Each listens from its first ask until `close`. */
+  readonly #subscribers = new Map<string, SubscriberBase>();
+  /** By the id of the command. */
+  readonly #pending = new Map<string, PendingAsk>();
+  #isClosed = false;
+
+  constructor(settings: AsksSettings) {
+    this.#settings = settings;
+  }
+
+  /** The shapes are checked by the caller's types, `checkedAsk` and `publish`. */
+  async ask(channel: Channel, data: unknown, options: AskOptions<string, never>): Promise<AnswerFields> {
+    const { clock, isPresent } = this.#settings;
+    const { answers, timeoutMs, expiresInMs } = checkedAsk(channel, options);
+    if (this.#isClosed) throw new TickbusError('TICKBUS_CLOSED', IS_CLOSED);
+    const { id = uuidv7({ msecs: clock.now() }), type = channel.defaultType, onAccepted } = options;
+    if (this.#pending.has(id)) {
+      const text = `The command ${printable(id)} was asked for already. Await that call, or omit \`id\`.`;
+      throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'id' });
+    }
+    const name = keyOf(channel, data);
+    const receiver = name ?? channel.name;
+    const onSettled = () => this.#pending.delete(id);
+    const times = { timeoutMs, expiresInMs };
+    const pending = new PendingAsk({ clock, id, type, receiver, answers, ...times, onAccepted, onSettled });
+    this.#pending.set(id, pending);
+    if (name !== undefined && isPresent?.(name, channel) === false)
+      pending.failAbsent(`Nobody named ${printable(name)} listens to ${channel}: ${type} was not sent.`);
+    else this.#send(pending, channel, answers, data, { ...options, id, type });
+    return pending.answer;
+  }
+
+  /** Settles all asks, then ends the subscriptions. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const pending of this.#pending.values())
+      pending.abort('TICKBUS_CLOSED', 'The publisher was closed before the answer arrived.');
+    await Promise.all(Array.from(this.#subscribers.values(), (subscriber) => subscriber.close()));
+  }
+
+  /** Never rejects: `pending` settles in every case. */
+  async #send(
+    pending: PendingAsk,
+    channel: Channel,
+    answers: Channel<AnswerSchemas>,
+    data: unknown,
+    { id, type, sender }: PublishOptions,
+  ): Promise<void> {
+    try {
+      // The answer cannot be missed: its subscription listens before the command is published.
+      await this.#subscriberOf(answers).startListening();
+    } catch (error) {
+      return pending.fail(error);
+    }
+    while (pending.state !== 'settled') {
+      const isRetry = pending.state === 'unknown';
+      pending.state = 'unknown';
+      try {
+        const options = { id, type, sender, expiresInMs: pending.expiresInMs };
+        const { receivers } = await this.#settings.publish(channel, data as never, options);
+        return pending.onPublished(receivers, channel.name);
+      } catch (error) {
+        if (!mayRetry(error, isRetry)) return isRetry ? pending.failUnknown(error) : pending.fail(error);
+      }
+      await timeout(this.#settings.clock, RETRY_MS).promise;
+    }
+  }
+
+  #subscriberOf(answers: Channel<AnswerSchemas>): SubscriberBase {
+    let subscriber = this.#subscribers.get(answers.name);
+    if (subscriber === undefined) {
+      subscriber = this.#settings.newSubscriber();
+      this.#subscribers.set(answers.name, subscriber);
+      subscriber.subscribe(answers, ({ data }) => this.#pending.get(data.command_id)?.onAnswer(data), {
+        where: ({ data }) => this.#pending.has(data.command_id),
+      });
+      subscriber.on('status', (status) => {
+        if (status.type === 'failed') this.#failAll(answers, status.error);
+      });
+    }
+    return subscriber;
+  }
+
+  #failAll(answers: Channel, error: TickbusError): void {
+    const reason = `The link of the answers on ${answers} failed for good: ${error.message}`;
+    for (const pending of this.#pending.values())
+      if (pending.answers === answers) pending.abort('TICKBUS_NO_ANSWER', reason, error);
+  }
+}
+
+const IS_CLOSED = 'This publisher was closed. Create a new one to ask again.';
+
+/** After an attempt with an unknown outcome, the same id makes each further attempt safe. */
+function mayRetry(error: unknown, isRetry: boolean): boolean {
+  if (!(error instanceof TickbusError)) return false;
+  return error.code === 'TICKBUS_OUTCOME_UNKNOWN' || (isRetry && error.retryable);
+}
+
+/** The receiver of a command that `publish` has not checked yet; undefined if the payload names none. */
+function keyOf(channel: Channel, data: unknown): string | undefined {
+  try {
+    return channel.keyOf(data as Readonly<Record<string, unknown>>);
+  } catch {
+    // `publish` rejects the payload with the field.
+    return undefined;
+  }
+}

@@ -1,0 +1,148 @@
+// One command that was asked for: its state, its one outcome, and the sentences about it.
+
+import type { Channel } from '../channel/channel.ts';
+import type { AnswerFields } from '../channel/kinds.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import { printable } from '../runtime/printable.ts';
+import { AskError, type AskErrorCode } from './ask-error.ts';
+
+export interface PendingAskSettings {
+  readonly clock: Clock;
+  /** The id of the command. */
+  readonly id: string;
+  /** The type of the command, such as `pause`. */
+  readonly type: string;
+  /** Who is asked, such as the name of a bot, or the channel if it has no key. */
+  readonly receiver: string;
+  /** The channel of the answer. */
+  readonly answers: Channel;
+  /** From the call of `ask`, as `expiresInMs`. */
+  readonly timeoutMs: number;
+  readonly expiresInMs: number;
+  readonly onAccepted: ((answer: never) => void) | undefined;
+  /** Called once, when it settles. */
+  readonly onSettled: () => void;
+}
+
+const CODES: Readonly<Record<string, AskErrorCode>> = {
+  rejected: 'TICKBUS_REJECTED',
+  expired: 'TICKBUS_EXPIRED',
+  failed: 'TICKBUS_FAILED',
+};
+
+const MAX_DETAIL_LENGTH = 1_000;
+
+/**
+ * States: `unsent` -> `unknown` (sent, and the server has not confirmed it) -> `published` -> settled. An answer settles
+ * it in any state, and proves that the command was published.
+ */
+export class PendingAsk {
+  readonly #settings: PendingAskSettings;
+  readonly answer: Promise<AnswerFields>;
+  readonly #expiresAt: number;
+  readonly #cancel: Unsubscribe;
+  #resolve: (answer: AnswerFields) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+  state: 'unsent' | 'unknown' | 'published' | 'settled' = 'unsent';
+
+  constructor(settings: PendingAskSettings) {
+    const { clock, timeoutMs, expiresInMs } = settings;
+    this.#settings = settings;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#expiresAt = clock.monotonic() + expiresInMs;
+    this.#cancel = clock.after(timeoutMs, () => this.#timeOut());
+  }
+
+  /** Milliseconds until the command expires, at least 1. A retry expires when the first attempt does. */
+  get expiresInMs(): number {
+    return Math.max(1, this.#expiresAt - this.#settings.clock.monotonic());
+  }
+
+  get answers(): Channel {
+    return this.#settings.answers;
+  }
+
+  onPublished(receivers: number, channel: string): void {
+    const { type, receiver } = this.#settings;
+    if (this.state === 'unknown') this.state = 'published';
+    if (receivers === 0)
+      this.failAbsent(`Nobody listens to ${channel}: ${printable(receiver)} did not receive ${type}.`);
+  }
+
+  onAnswer(answer: AnswerFields): void {
+    const { outcome } = answer;
+    if (outcome === 'accepted') return this.#settings.onAccepted?.(answer as never);
+    const code = CODES[outcome];
+    if (code !== undefined) return this.fail(this.#failure(code, answer));
+    if (this.#settle()) this.#resolve(answer);
+  }
+
+  fail(error: unknown): void {
+    if (this.#settle()) this.#reject(error);
+  }
+
+  /** Nobody can have received the command. */
+  failAbsent(reason: string): void {
+    this.fail(new AskError('TICKBUS_ABSENT', `${reason} Check the name, or start it, then ask again.`));
+  }
+
+  /** No answer can arrive any more, so the outcome depends on how far the command got. */
+  abort(code: 'TICKBUS_NO_ANSWER' | 'TICKBUS_CLOSED', reason: string, cause?: unknown): void {
+    const { id: messageId, type, receiver } = this.#settings;
+    if (this.state === 'unsent')
+      return this.fail(new AskError('TICKBUS_NOT_SENT', `${reason} ${type} was not sent.`, { cause }));
+    const text = `${reason} Whether ${printable(receiver)} obeys ${type} is unknown. ${this.#laterEffect}`;
+    this.fail(new AskError(code, text, { cause, messageId }));
+  }
+
+  /** The command was sent, and will not be confirmed in time. */
+  failUnknown(cause?: unknown): void {
+    const { id: messageId, type, receiver, timeoutMs } = this.#settings;
+    const text =
+      `Redis has not confirmed within ${timeoutMs} ms that ${type} was published, ` +
+      `so whether ${printable(receiver)} obeys is unknown. ${this.#laterEffect}`;
+    this.fail(new AskError('TICKBUS_OUTCOME_UNKNOWN', text, { cause, messageId }));
+  }
+
+  #timeOut(): void {
+    const { timeoutMs, receiver } = this.#settings;
+    if (this.state === 'unknown') return this.failUnknown();
+    const reason =
+      this.state === 'unsent'
+        ? `The subscription to the answers was not ready within ${timeoutMs} ms.`
+        : `${printable(receiver)} has not answered within ${timeoutMs} ms: it is not running, or busy.`;
+    this.abort('TICKBUS_NO_ANSWER', reason);
+  }
+
+  get #laterEffect(): string {
+    const { expiresInMs, timeoutMs } = this.#settings;
+    if (expiresInMs <= timeoutMs) return 'It does not start later: the command expires now.';
+    return `It may still start until ${expiresInMs} ms after sending.`;
+  }
+
+  #failure(code: AskErrorCode, answer: AnswerFields): AskError {
+    const { id: messageId, type, receiver } = this.#settings;
+    const name = printable(receiver);
+    const { detail } = answer as { detail?: unknown };
+    const why = typeof detail === 'string' ? ` ${printable(detail, MAX_DETAIL_LENGTH)}` : '';
+    const what: Readonly<Record<string, string>> = {
+      TICKBUS_REJECTED: `${name} rejected ${type} and did nothing.`,
+      TICKBUS_EXPIRED: `${type} expired before ${name} got to it, so nothing was done.`,
+      TICKBUS_FAILED: `${name} tried ${type} without success.`,
+    };
+    return new AskError(code, `${what[code]}${why}`, { messageId, answer: { ...answer } });
+  }
+
+  /** False if it had settled before. */
+  #settle(): boolean {
+    if (this.state === 'settled') return false;
+    this.state = 'settled';
+    this.#cancel();
+    this.#settings.onSettled();
+    return true;
+  }
+}
