@@ -15,10 +15,13 @@ export type BundledCommands = typeof BUNDLED;
 /** Schemas of own command types. Their payloads are objects. */
 export type CommandSchemas = Readonly<Record<string, StandardSchemaV1<object, object>>>;
 
+/** A payload with the field `bot`. Schemas describe a payload without fields as one whose fields have no value. */
+export type WithBot<T> = T extends Readonly<Record<string, never>> ? { bot: string } : T & { bot: string };
+
 /** An own command type with the field `bot`, the name of the bot that the command is for. */
 export type ForBot<S extends StandardSchemaV1> = StandardSchemaV1<
-  StandardSchemaV1.InferInput<S> & { bot: string },
-  StandardSchemaV1.InferOutput<S> & { bot: string }
+  WithBot<StandardSchemaV1.InferInput<S>>,
+  WithBot<StandardSchemaV1.InferOutput<S>>
 >;
 
 /** TRADE_COMMANDS with the bundled types and the own types `M`. */
