@@ -1,11 +1,10 @@
 // Figures of the demo: last price and its age by bot, commands, latency.
 
 import { createHistogram } from 'node:perf_hooks';
-import type { PriceMessage } from '@tickbus/sample-bots/bot';
 import { CHANNELS } from 'tickbus/constants';
 import type { DemoSystem } from './demo-system.ts';
 import { preciseNow } from './precise-clock.ts';
-import type { CommandMessage } from './traffic-observer.ts';
+import type { CommandMessage, PriceMessage } from './traffic-observer.ts';
 
 export interface BotFigures {
   readonly name: string;

@@ -4,10 +4,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAlpacaFeed } from '@tickbus/price-gateway/feeds/alpaca';
 import type { Feed } from '@tickbus/price-gateway/feeds/feed';
-import type { Bot, PriceMessage } from '@tickbus/sample-bots/bot';
-import { startMomentumBot } from '@tickbus/sample-bots/momentum';
-import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
-import { startRiskGuard } from '@tickbus/sample-bots/risk-guard';
+import { momentumBot } from '@tickbus/sample-bots/momentum';
+import { paperTrader } from '@tickbus/sample-bots/paper-trader';
+import { riskGuard } from '@tickbus/sample-bots/risk-guard';
 import {
   LOCAL_CREDENTIALS,
   type SimulatedBroker,
@@ -16,11 +15,12 @@ import {
 import { openCaptureSource } from '@tickbus/simulated-broker/sources/capture';
 import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
 import type { Logger, Position } from 'tickbus';
+import type { Bot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
 import type { DemoConfig } from './config.ts';
 import type { DemoTransport } from './demo-transport.ts';
 import { type Gateways, startGateway, startGatewayPair } from './gateways.ts';
-import { type CommandMessage, TrafficObserver } from './traffic-observer.ts';
+import { type CommandMessage, type PriceMessage, TrafficObserver } from './traffic-observer.ts';
 
 export interface DemoSystem {
   readonly broker: SimulatedBroker;
@@ -50,18 +50,11 @@ export async function startSystem(
   const broker = await startSimulatedBroker({ source });
   const symbols = source.symbols;
 
-  const botOptions = (name: string) => ({
-    connection: transport.connect(),
-    name,
-    symbols,
-    logger,
-    onPrice: (message: PriceMessage) => hooks.onPrice(name, message),
+  const bots = [momentumBot, paperTrader, riskGuard].map((define) => {
+    const bot = define({ connection: transport.connect(), prices: symbols, logger });
+    return bot.onPrice(({ message }) => hooks.onPrice(bot.name, message));
   });
-  const bots = await Promise.all([
-    startMomentumBot(botOptions('momentum')),
-    startPaperTrader(botOptions('paper-trader')),
-    startRiskGuard(botOptions('risk-guard')),
-  ]);
+  await Promise.all(bots.map((bot) => bot.start()));
   const observer = new TrafficObserver(transport.connect(), logger, hooks.onCommand);
   await observer.start();
   const startGateways = config.failover ? startGatewayPair : startGateway;

@@ -1,11 +1,11 @@
 // Observes the traffic of the demo without publishing.
 
-import type { PriceMessage } from '@tickbus/sample-bots/bot';
 import type { Connection, FeedStatus, Logger, MessageOf, Position } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { LossCheck } from './loss-check.ts';
 
+export type PriceMessage = MessageOf<typeof CHANNELS.PRICE_DATA>;
 export type CommandMessage = MessageOf<typeof CHANNELS.TRADE_COMMANDS>;
 
 /** The first price of a new lease holder. */

@@ -2,7 +2,7 @@
 
 import { TcpProxy } from '@tickbus/fault-kit/proxy';
 import { startLocalRedis } from '@tickbus/local-redis';
-import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
+import { paperTrader } from '@tickbus/sample-bots/paper-trader';
 import { silentLogger } from '@tickbus/test-kit';
 import { Random } from '@tickbus/test-kit/random';
 import { createClient } from 'redis';
@@ -15,13 +15,14 @@ const server = withServer();
 const { env } = server;
 let plain: ReturnType<typeof createClient>;
 let connection: RedisConnection;
-let bot: Awaited<ReturnType<typeof startPaperTrader>>;
+let bot: ReturnType<typeof paperTrader>;
 
 beforeAll(async () => {
   plain = createClient({ url: server.redis.url });
   await plain.connect();
   connection = new RedisConnection({ url: server.redis.url, logger: silentLogger });
-  bot = await startPaperTrader({ connection, logger: silentLogger });
+  bot = paperTrader({ connection, logger: silentLogger });
+  await bot.start();
 });
 afterAll(async () => {
   await bot.stop();

@@ -5,8 +5,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startMomentumBot } from '@tickbus/sample-bots/momentum';
-import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
+import { momentumBot } from '@tickbus/sample-bots/momentum';
+import { paperTrader } from '@tickbus/sample-bots/paper-trader';
 import { silentLogger } from '@tickbus/test-kit';
 import { RedisConnection } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -41,10 +41,8 @@ afterAll(async () => {
 async function startEnvironment(url: string) {
   const connection = new RedisConnection({ url, logger: silentLogger });
   const publisher = new RedisPublisher({ connection, sender: 'desk' });
-  const bots = await Promise.all([
-    startMomentumBot({ connection, logger: silentLogger }),
-    startPaperTrader({ connection, logger: silentLogger }),
-  ]);
+  const bots = [momentumBot, paperTrader].map((define) => define({ connection, logger: silentLogger }));
+  await Promise.all(bots.map((bot) => bot.start()));
   const timer = setInterval(() => {
     const now = Date.now();
     for (const symbol of ['AAPL', 'MSFT'])

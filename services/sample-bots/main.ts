@@ -1,22 +1,17 @@
-// The sample bots as a process: settings, startup, logging, graceful shutdown.
+// The sample bots as a process: settings and logging.
 
-import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
-import { RedisConnection } from 'tickbus/connection';
-import { priceChannel, venueOf } from 'tickbus/constants';
-import type { Bot, BotOptions } from './bot.ts';
+import type { Bot, BotOverrides } from 'tickbus/bot';
+import { venueOf } from 'tickbus/constants';
 import { type BotName, type BotsConfig, HELP, readConfig } from './config.ts';
-import { startMomentumBot } from './momentum.ts';
-import { startPaperTrader } from './paper-trader.ts';
-import { startRiskGuard } from './risk-guard.ts';
+import { momentumBot } from './momentum.ts';
+import { paperTrader } from './paper-trader.ts';
+import { riskGuard } from './risk-guard.ts';
 
-/** After this time the process exits even if shutdown has not finished. */
-const STOP_DEADLINE_MS = 10_000;
-
-const START: Readonly<Record<BotName, (options: BotOptions) => Promise<Bot>>> = {
-  'paper-trader': startPaperTrader,
-  'risk-guard': startRiskGuard,
-  momentum: startMomentumBot,
+const DEFINE: Readonly<Record<BotName, (options: BotOverrides) => Bot>> = {
+  'paper-trader': paperTrader,
+  'risk-guard': riskGuard,
+  momentum: momentumBot,
 };
 
 try {
@@ -30,26 +25,14 @@ try {
 
 async function run({ BOTS, SYMBOLS, CHANNEL, LOG_LEVEL }: BotsConfig): Promise<void> {
   const logger = pino({ name: 'sample-bots', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
-  const channel = priceChannel(venueOf(CHANNEL));
-  const options = { logger, channel, ...(SYMBOLS && { symbols: SYMBOLS }) };
-  const selected = BOTS.map((name) => ({ name, connection: new RedisConnection({ logger }) }));
-  const connections = selected.map(({ connection }) => connection);
-  const failure = linkFailure(...connections);
-  const bots: Bot[] = [];
-  const stop = async () => {
-    await Promise.all(bots.map((bot) => bot.stop()));
-    await Promise.all(connections.map((connection) => connection.close()));
-  };
+  const options = { logger, venue: venueOf(CHANNEL), prices: SYMBOLS };
+  const bots = BOTS.map((name) => DEFINE[name](options));
   try {
-    for (const { name, connection } of selected) bots.push(await START[name]({ ...options, connection }));
+    await Promise.all(bots.map((bot) => bot.run()));
+    for (const { name, stats } of bots) logger.info({ bot: name, ...stats }, 'Bot stopped');
   } catch (error) {
-    await stop();
+    // The other bots report that they stop, too.
+    await Promise.all(bots.map((bot) => bot.stop()));
     throw error;
   }
-  shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'Bots failed; shutting down');
-    await stop();
-    for (const { name, stats } of bots) logger.info({ signal, bot: name, ...stats }, 'Bot stopped');
-  });
-  logger.info({ bots: BOTS }, 'Bots started');
 }

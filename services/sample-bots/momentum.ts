@@ -1,8 +1,8 @@
 // A trend-following bot: buys instruments that rise fast, sells those that fall fast.
 
-import { type Bot, BotCore, type BotOptions, type PriceMessage, priceChannelOf, pricesOf } from './bot.ts';
+import { type Bot, type BotOverrides, defineBot } from 'tickbus/bot';
 
-export interface MomentumOptions extends BotOptions {
+export type MomentumOptions = BotOverrides & {
   /** The bot that executes the orders. Default `paper-trader`. */
   readonly executor?: string;
   /** Comparison window in milliseconds, by price timestamps. Default 10,000. */
@@ -13,40 +13,32 @@ export interface MomentumOptions extends BotOptions {
   readonly cooldownMs?: number;
   /** Quantity of each order. Default 10. */
   readonly quantity?: number;
-}
+};
 
-/**
- * Starts the bot. It is deterministic: its orders depend on the received messages only.
- *
- * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`
- */
-export async function startMomentumBot(options: MomentumOptions = {}): Promise<Bot> {
-  const { executor = 'paper-trader', windowMs = 10_000, threshold = 0.002 } = options;
-  const { cooldownMs = 30_000, quantity = 10 } = options;
-  const bot = new BotCore('momentum', options);
+/** The bot is deterministic: its orders depend on the received messages only. */
+export function momentumBot(all: MomentumOptions = {}): Bot {
+  const { executor = 'paper-trader', windowMs = 10_000, threshold = 0.002, ...others } = all;
+  const { cooldownMs = 30_000, quantity = 10, ...options } = others;
   const windows = new Map<string, PriceWindow>();
   const orderedAt = new Map<string, number>();
 
-  const onPrice = (message: PriceMessage) => {
-    options.onPrice?.(message);
-    const { symbol, price, timestamp } = message.data;
-    const window = windows.get(symbol) ?? new PriceWindow(windowMs);
-    windows.set(symbol, window);
-    const move = window.add(price, timestamp);
-    // A snapshot starts the window but does not trigger an order: it may be old.
-    if (message.snapshot || bot.isPaused || Math.abs(move) < threshold) return;
-    if (timestamp - (orderedAt.get(symbol) ?? Number.NEGATIVE_INFINITY) < cooldownMs) return;
-    orderedAt.set(symbol, timestamp);
-    bot.send('place_order', { bot: executor, symbol, side: move > 0 ? 'buy' : 'sell', quantity });
-  };
-
-  const channel = priceChannelOf(options);
-  bot.subscribe(channel, onPrice, pricesOf(options));
-  bot.subscriber.on('status', (status) => {
+  const bot = defineBot({ name: 'momentum', ...options }).onPrice(
+    ({ symbol, price, message, isPaused, send }) => {
+      const { timestamp } = message.data;
+      const window = windows.get(symbol) ?? new PriceWindow(windowMs);
+      windows.set(symbol, window);
+      const move = window.add(price, timestamp);
+      // A snapshot starts the window but does not trigger an order: it may be old.
+      if (message.snapshot || isPaused || Math.abs(move) < threshold) return;
+      if (timestamp - (orderedAt.get(symbol) ?? Number.NEGATIVE_INFINITY) < cooldownMs) return;
+      orderedAt.set(symbol, timestamp);
+      send('place_order', { bot: executor, symbol, side: move > 0 ? 'buy' : 'sell', quantity });
+    },
+  );
+  bot.subscriber.on('gap', ({ channel, repaired }) => {
     // After lost messages, the prices in the windows must not be compared with later prices.
-    if (status.type === 'gap' && status.channel === channel.name && !status.repaired) windows.clear();
+    if (channel === bot.priceChannel.name && !repaired) windows.clear();
   });
-  await bot.start();
   return bot;
 }
 

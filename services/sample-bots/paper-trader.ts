@@ -1,52 +1,26 @@
 // A bot that simulates order execution: immediately at the latest price, or not at all.
 
 import type { BotStatus, PlaceOrder, Verdict } from 'tickbus';
-import { type Bot, BotCore, type BotOptions, type BotStats, priceChannelOf, pricesOf } from './bot.ts';
-import type { HandlerResult } from './command-responder.ts';
-
-export interface PaperTraderStats extends BotStats {
-  /** Executed orders. */
-  readonly executed: number;
-  /** Rejected orders: no price yet, no trading in the instrument, limit not met, or the bot is paused. */
-  readonly rejected: number;
-}
+import { type Bot, type BotOverrides, type CommandReply, defineBot } from 'tickbus/bot';
 
 /**
- * Starts the bot. It is deterministic: its executions depend on the received messages only. An order is executed or
- * rejected at once, so there is nothing to cancel. The status reports the position by symbol and the pnl: market value
- * plus cash flow.
- *
- * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`
+ * The bot is deterministic: its executions depend on the received messages only. An order is executed or rejected at
+ * once, so there is nothing to cancel. The status reports the position by symbol and the pnl: market value plus cash
+ * flow.
  */
-export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<PaperTraderStats>> {
+export function paperTrader(options: BotOverrides = {}): Bot {
   const account = new PaperAccount();
-  const channel = priceChannelOf(options);
-  const bot = new BotCore('paper-trader', options, () => account.report());
-  const stats = Object.assign(bot.stats, { executed: 0, rejected: 0 });
-
-  bot.onCommand('place_order', ({ data }) => {
-    const { verdict, reason } = bot.subscriber.latest(channel, data.symbol);
-    const result = bot.isPaused
-      ? rejected(`${bot.name} is paused.`)
-      : UNTRADABLE.includes(verdict)
-        ? rejected(`${data.symbol} cannot be traded (${verdict}): ${reason}`)
-        : account.execute(data);
-    if (result.outcome === 'done') {
-      stats.executed++;
-      bot.publishStatus();
-    } else stats.rejected++;
-    return result;
-  });
-  bot.subscribe(
-    channel,
-    (message) => {
-      options.onPrice?.(message);
-      account.prices.set(message.data.symbol, message.data.price);
-    },
-    pricesOf(options),
-  );
-  await bot.start();
-  return { name: bot.name, subscriber: bot.subscriber, stats, stop: () => bot.stop() };
+  const bot = defineBot({ name: 'paper-trader', account: () => account.report(), ...options })
+    .onPrice(({ symbol, price }) => account.prices.set(symbol, price))
+    .onCommand('place_order', ({ data }) => {
+      const { verdict, reason } = bot.subscriber.latest(bot.priceChannel, data.symbol);
+      if (UNTRADABLE.includes(verdict))
+        return rejected(`${data.symbol} cannot be traded (${verdict}): ${reason}`);
+      const reply = account.execute(data);
+      if (reply.outcome === 'done') bot.reportStatus();
+      return reply;
+    });
+  return bot;
 }
 
 /** The instrument has no valid price, whatever its last price was. Other verdicts are up to the limits of the order. */
@@ -60,7 +34,7 @@ class PaperAccount {
   #cash = 0;
 
   /** Rejects the order if there is no price or if the limit is not met. */
-  execute({ symbol, side, quantity, limit_price }: PlaceOrder): HandlerResult {
+  execute({ symbol, side, quantity, limit_price }: PlaceOrder): CommandReply {
     const price = this.prices.get(symbol);
     if (price === undefined) return rejected(`No price of ${symbol} has arrived yet.`);
     const direction = side === 'buy' ? 1 : -1;
@@ -86,6 +60,6 @@ class PaperAccount {
 
 const PAST_TENSE = { buy: 'bought', sell: 'sold' } as const;
 
-function rejected(detail: string): HandlerResult {
+function rejected(detail: string): CommandReply {
   return { outcome: 'rejected', detail };
 }

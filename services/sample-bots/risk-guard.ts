@@ -1,35 +1,34 @@
 // A risk limit bot: pauses the ordering bot while the loss or exposure of the executing bot exceeds a limit.
 
 import type { BotStatus } from 'tickbus';
+import { type Bot, type BotOverrides, defineBot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
-import { type Bot, BotCore, type BotOptions, priceChannelOf, pricesOf } from './bot.ts';
 
-export interface RiskGuardOptions extends BotOptions, RiskLimits {
-  /** The bot whose loss and position are checked. Default `paper-trader`. */
-  readonly trader?: string;
-  /** The bot to pause and resume. Default `momentum`. */
-  readonly target?: string;
-}
+export type RiskGuardOptions = BotOverrides &
+  RiskLimits & {
+    /** The bot whose loss and position are checked. Default `paper-trader`. */
+    readonly trader?: string;
+    /** The bot to pause and resume. Default `momentum`. */
+    readonly target?: string;
+  };
 
 interface RiskLimits {
   /** Maximum loss, in the currency of the account. Default 1,000. */
-  readonly maxLoss?: number;
+  readonly maxLoss?: number | undefined;
   /** Maximum gross exposure: sum of absolute position values at the latest prices. Default 100,000. */
-  readonly maxExposure?: number;
+  readonly maxExposure?: number | undefined;
   /** Fraction of both limits below which the target resumes (hysteresis). Default 0.8. */
-  readonly resumeBelow?: number;
+  readonly resumeBelow?: number | undefined;
 }
 
 /**
- * Starts the bot. It is deterministic: its commands depend on the received messages only. It resumes the target only
- * after its own pause.
- *
- * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`
+ * The bot is deterministic: its commands depend on the received messages only. It resumes the target only after its own
+ * pause.
  */
-export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bot> {
-  const { trader = 'paper-trader', target = 'momentum' } = options;
-  const bot = new BotCore('risk-guard', options);
-  const risk = new RiskTracker(options);
+export function riskGuard(all: RiskGuardOptions = {}): Bot {
+  const { trader = 'paper-trader', target = 'momentum', ...others } = all;
+  const { maxLoss, maxExposure, resumeBelow, ...options } = others;
+  const risk = new RiskTracker({ maxLoss, maxExposure, resumeBelow });
   /** Last status of the target; undefined between a command and the next status. */
   let targetStatus: BotStatus | undefined;
   let pauseReason: string | undefined;
@@ -53,25 +52,20 @@ export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bo
     }
   };
 
-  bot.subscribe(
-    CHANNELS.BOT_STATUS,
-    ({ data }) => {
-      if (data.bot === trader) risk.account = data;
-      if (data.bot === target) targetStatus = data;
+  const bot = defineBot({ name: 'risk-guard', ...options })
+    .onMessage(
+      CHANNELS.BOT_STATUS,
+      ({ data }) => {
+        if (data.bot === trader) risk.account = data;
+        if (data.bot === target) targetStatus = data;
+        reconcile();
+      },
+      { keys: [trader, target] },
+    )
+    .onPrice(({ symbol, price }) => {
+      risk.prices.set(symbol, price);
       reconcile();
-    },
-    { keys: [trader, target] },
-  );
-  bot.subscribe(
-    priceChannelOf(options),
-    (message) => {
-      options.onPrice?.(message);
-      risk.prices.set(message.data.symbol, message.data.price);
-      reconcile();
-    },
-    pricesOf(options),
-  );
-  await bot.start();
+    });
   return bot;
 }
 
@@ -79,7 +73,7 @@ class RiskTracker {
   /** The latest price of each instrument. */
   readonly prices = new Map<string, number>();
   account: Pick<BotStatus, 'position' | 'pnl'> = {};
-  readonly #limits: Required<RiskLimits>;
+  readonly #limits: { readonly [K in keyof RiskLimits]-?: number };
   #isExceeded = false;
 
   constructor({ maxLoss = 1_000, maxExposure = 100_000, resumeBelow = 0.8 }: RiskLimits) {

@@ -1,11 +1,11 @@
 // Every command delivered to a bot has exactly one result.
 
 import { silentLogger } from '@tickbus/test-kit';
+import type { Bot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Bot } from '../bot.ts';
-import { startMomentumBot } from '../momentum.ts';
-import { startPaperTrader } from '../paper-trader.ts';
+import { momentumBot } from '../momentum.ts';
+import { paperTrader } from '../paper-trader.ts';
 import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
 let harness: BotHarness;
@@ -15,11 +15,8 @@ let seen = 0;
 beforeEach(async () => {
   seen = 0;
   harness = await BotHarness.open();
-  trader = await startPaperTrader({
-    connection: harness.connect(),
-    logger: silentLogger,
-    onPrice: () => seen++,
-  });
+  trader = paperTrader({ connection: harness.connect(), logger: silentLogger }).onPrice(() => seen++);
+  await trader.start();
 });
 
 afterEach(async () => {
@@ -66,7 +63,8 @@ it('reports why an order was rejected', async () => {
 });
 
 it('rejects unsupported commands, and ignores commands for other bots', async () => {
-  const momentum = await startMomentumBot({ connection: harness.connect(), logger: silentLogger });
+  const momentum = momentumBot({ connection: harness.connect(), logger: silentLogger });
+  await momentum.start();
   await harness.placeOrder('momentum', 'buy', 1);
   await harness.sendCommand('pause', 'nobody');
   await harness.sendCommand('pause', 'momentum');
@@ -89,11 +87,11 @@ it('reports a duplicate command once, and a command without an id not at all', a
   expect(trader.subscriber.status(CHANNELS.TRADE_COMMANDS)).toMatchObject({ duplicates: 1 });
 });
 
-it('rejects an expired command', async () => {
+it('answers an expired command', async () => {
   const resume = { message_type: 'resume', data: { bot: 'paper-trader' }, timestamp: 0, sender: 'another' };
   await harness.publishRaw({ ...resume, id: 'late', expires_at: resume.timestamp });
   expect(await results(1)).toMatchObject([
-    { command_id: 'late', outcome: 'rejected', detail: 'The command expired before delivery.' },
+    { command_id: 'late', outcome: 'expired', detail: 'The command expired before delivery.' },
   ]);
   expect(trader.subscriber.status(CHANNELS.TRADE_COMMANDS)).toMatchObject({ expired: 1, delivered: 0 });
 });

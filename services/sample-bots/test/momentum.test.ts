@@ -1,11 +1,11 @@
 // The momentum bot: order conditions.
 
 import { silentLogger } from '@tickbus/test-kit';
+import type { Bot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
 import type { MemoryConnection } from 'tickbus/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Bot } from '../bot.ts';
-import { type MomentumOptions, startMomentumBot } from '../momentum.ts';
+import { type MomentumOptions, momentumBot } from '../momentum.ts';
 import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
 let harness: BotHarness;
@@ -26,13 +26,9 @@ async function start(options: MomentumOptions = {}): Promise<void> {
   seen = 0;
   link = harness.connect();
   const rules = { threshold: 0.01, windowMs: 1_000, cooldownMs: 5_000, quantity: 3 };
-  bot = await startMomentumBot({
-    connection: link,
-    logger: silentLogger,
-    onPrice: () => seen++,
-    ...rules,
-    ...options,
-  });
+  const shared = { connection: link, logger: silentLogger };
+  bot = momentumBot({ ...shared, ...rules, ...options }).onPrice(() => seen++);
+  await bot.start();
 }
 
 /**
@@ -98,7 +94,7 @@ it('sends no orders while paused, and reports the pause', async () => {
 
 it('reports start time, subscriptions and backlog', async () => {
   const before = Date.now();
-  await start({ symbols: ['AAPL', 'MSFT'], statusIntervalMs: 500 });
+  await start({ prices: ['AAPL', 'MSFT'], statusIntervalMs: 500 });
   await eventually(() => expect(harness.latestStatus('momentum')?.state).toBe('running'));
   const status = harness.latestStatus('momentum');
   expect(status).toMatchObject({
@@ -117,7 +113,7 @@ it('ignores commands for other bots', async () => {
 });
 
 it('subscribes to its symbols only', async () => {
-  await start({ symbols: ['AAPL'] });
+  await start({ prices: ['AAPL'] });
   await harness.publishPrice(1, 0, 'MSFT');
   expect(await ordersAfter([100, 0])).toEqual([]);
   expect(bot.subscriber.status(CHANNELS.PRICE_DATA)).toMatchObject({ received: 2, delivered: 1, lost: 0 });

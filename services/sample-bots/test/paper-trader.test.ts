@@ -1,27 +1,24 @@
 // The paper trader: executions, position, profit and loss, one execution per command.
 
 import { silentLogger } from '@tickbus/test-kit';
+import type { Bot } from 'tickbus/bot';
 import { CHANNELS, priceChannel } from 'tickbus/constants';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Bot } from '../bot.ts';
-import { type PaperTraderStats, startPaperTrader } from '../paper-trader.ts';
+import { paperTrader } from '../paper-trader.ts';
 import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
 const NAME = 'paper-trader';
 
 let harness: BotHarness;
-let bot: Bot<PaperTraderStats>;
+let bot: Bot;
 let seen: number;
 
 beforeEach(async () => {
   seen = 0;
   harness = await BotHarness.open();
-  bot = await startPaperTrader({
-    connection: harness.connect(),
-    logger: silentLogger,
-    statusIntervalMs: 20,
-    onPrice: () => seen++,
-  });
+  const options = { connection: harness.connect(), logger: silentLogger, statusIntervalMs: 20 };
+  bot = paperTrader(options).onPrice(() => seen++);
+  await bot.start();
 });
 
 afterEach(async () => {
@@ -33,6 +30,13 @@ async function deliverPrice(price: number, symbol?: string): Promise<void> {
   const expected = seen + 1;
   await harness.publishPrice(price, 0, symbol);
   await eventually(() => expect(seen).toBe(expected));
+}
+
+/** Waits for that many executed and rejected orders. */
+async function expectOrders(executed: number, rejected: number): Promise<void> {
+  const orders = () => harness.results.filter(({ action }) => action === 'place_order');
+  const count = (outcome: string) => orders().filter((order) => order.outcome === outcome).length;
+  await eventually(() => expect([count('done'), count('rejected')]).toEqual([executed, rejected]));
 }
 
 async function expectStatus(expected: object): Promise<void> {
@@ -50,7 +54,7 @@ it('executes at the latest price, and reports position and pnl', async () => {
   await expectStatus({ state: 'running', position: { AAPL: 6 }, pnl: 15 });
   await deliverPrice(100);
   await expectStatus({ state: 'running', position: { AAPL: 6 }, pnl: 6 });
-  await eventually(() => expect(bot.stats).toMatchObject({ commandsReceived: 2, executed: 2, rejected: 0 }));
+  await expectOrders(2, 0);
 });
 
 it('sells short, and keeps instruments separate', async () => {
@@ -64,11 +68,11 @@ it('sells short, and keeps instruments separate', async () => {
 
 it('rejects an order without a price, and one outside its limit', async () => {
   await harness.placeOrder(NAME, 'buy', 1);
-  await eventually(() => expect(bot.stats.rejected).toBe(1));
+  await expectOrders(0, 1);
   await deliverPrice(100);
   await harness.placeOrder(NAME, 'buy', 1, { limit_price: 99.99 });
   await harness.placeOrder(NAME, 'sell', 1, { limit_price: 100.01 });
-  await eventually(() => expect(bot.stats.rejected).toBe(3));
+  await expectOrders(0, 3);
   await harness.placeOrder(NAME, 'buy', 1, { limit_price: 100 });
   await harness.placeOrder(NAME, 'sell', 3, { limit_price: 100 });
   await expectStatus({ state: 'running', position: { AAPL: -2 }, pnl: 0 });
@@ -86,19 +90,20 @@ it.each([
     await harness.publishInstrument(status);
     await eventually(() => expect(bot.subscriber.latest(CHANNELS.PRICE_DATA, 'AAPL').verdict).toBe(verdict));
     await harness.placeOrder(NAME, 'buy', 1);
-    await eventually(() => expect(bot.stats).toMatchObject({ executed: 0, rejected: 1 }));
+    await expectOrders(0, 1);
     await harness.publishInstrument({ state: 'subscribed' });
     await eventually(() =>
       expect(bot.subscriber.latest(CHANNELS.PRICE_DATA, 'AAPL').verdict).not.toBe(verdict),
     );
     await harness.placeOrder(NAME, 'buy', 1);
-    await eventually(() => expect(bot.stats).toMatchObject({ executed: 1, rejected: 1 }));
+    await expectOrders(1, 1);
   },
 );
 
-it('trades at the prices of its channel only', async () => {
+it('trades at the prices of its venue only', async () => {
   const channel = priceChannel('kraken');
-  const second = await startPaperTrader({ connection: harness.connect(), name: 'second', channel });
+  await using second = paperTrader({ connection: harness.connect(), name: 'second', venue: 'kraken' });
+  await second.start();
   await deliverPrice(100);
   await harness.publishPrice(7, 0, 'AAPL', channel);
   await eventually(() => expect(second.subscriber.status(channel)?.received).toBe(1));
@@ -108,7 +113,9 @@ it('trades at the prices of its channel only', async () => {
     expect(harness.results.map(({ detail }) => detail)).toContain('1 AAPL bought at 7.'),
   );
   await second.stop();
-  expect(harness.latestStatus('second')?.subscriptions).toContain('PRICE_DATA.kraken');
+  await eventually(() =>
+    expect(harness.latestStatus('second')?.subscriptions).toContain('PRICE_DATA.kraken'),
+  );
 });
 
 it('executes a duplicate command once', async () => {
@@ -118,7 +125,8 @@ it('executes a duplicate command once', async () => {
   await harness.publishRaw(command);
   await harness.publishRaw(command);
   await harness.publishRaw({ ...command, id: 'two' });
-  await eventually(() => expect(bot.stats).toMatchObject({ commandsReceived: 2, executed: 2 }));
+  await expectOrders(2, 0);
+  expect(bot.stats.commandsReceived).toBe(2);
   expect(bot.subscriber.status(CHANNELS.TRADE_COMMANDS)).toMatchObject({ duplicates: 1 });
 });
 
@@ -134,16 +142,16 @@ it('rejects orders while paused', async () => {
   await deliverPrice(100);
   await harness.sendCommand('pause', NAME);
   await harness.placeOrder(NAME, 'buy', 1);
-  await eventually(() => expect(bot.stats).toMatchObject({ executed: 0, rejected: 1 }));
+  await expectOrders(0, 1);
   await harness.sendCommand('resume', NAME);
   await harness.placeOrder(NAME, 'buy', 1);
-  await eventually(() => expect(bot.stats).toMatchObject({ executed: 1, rejected: 1 }));
+  await expectOrders(1, 1);
 });
 
 it('reports once that it has stopped, with its last position', async () => {
   await deliverPrice(100);
   await harness.placeOrder(NAME, 'buy', 1);
-  await eventually(() => expect(bot.stats.executed).toBe(1));
+  await expectOrders(1, 0);
   await Promise.all([bot.stop(), bot.stop()]);
   await expectStatus({ state: 'stopped', position: { AAPL: 1 }, pnl: 0 });
   expect(harness.statuses.filter(({ state }) => state === 'stopped')).toHaveLength(1);

@@ -2,12 +2,12 @@
 
 import { silentLogger } from '@tickbus/test-kit';
 import { type BotStatus, RedisConnection, TickbusError } from 'tickbus';
+import type { Bot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Bot } from '../bot.ts';
-import { startMomentumBot } from '../momentum.ts';
-import { startPaperTrader } from '../paper-trader.ts';
-import { type RiskGuardOptions, startRiskGuard } from '../risk-guard.ts';
+import { momentumBot } from '../momentum.ts';
+import { paperTrader } from '../paper-trader.ts';
+import { type RiskGuardOptions, riskGuard } from '../risk-guard.ts';
 import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
 let harness: BotHarness;
@@ -24,13 +24,10 @@ afterEach(async () => {
 
 async function startGuard(options: RiskGuardOptions = {}): Promise<Bot> {
   const limits = { maxLoss: 100, maxExposure: 1_000 };
-  const guard = await startRiskGuard({
-    connection: harness.connect(),
-    logger: silentLogger,
-    ...limits,
-    ...options,
-  });
+  const shared = { connection: harness.connect(), logger: silentLogger };
+  const guard = riskGuard({ ...shared, ...limits, ...options });
   bots.push(guard);
+  await guard.start();
   return guard;
 }
 
@@ -119,15 +116,10 @@ it('sends no commands while paused, and catches up when resumed', async () => {
 });
 
 it('works together with the other two bots', async () => {
-  bots.push(await startPaperTrader({ connection: harness.connect(), logger: silentLogger }));
-  bots.push(
-    await startMomentumBot({
-      connection: harness.connect(),
-      logger: silentLogger,
-      quantity: 5,
-      threshold: 0.01,
-    }),
-  );
+  const rules = { quantity: 5, threshold: 0.01 };
+  bots.push(paperTrader({ connection: harness.connect(), logger: silentLogger }));
+  bots.push(momentumBot({ connection: harness.connect(), logger: silentLogger, ...rules }));
+  for (const bot of bots) await bot.start();
   await startGuard({ maxExposure: 500, maxLoss: 10_000 });
   await harness.publishPrice(100, 0);
   for (const { subscriber } of bots) {
@@ -147,7 +139,7 @@ it('works together with the other two bots', async () => {
 
 it('fails fast without Redis, and leaves nothing open', async () => {
   const connection = new RedisConnection({ host: '127.0.0.1', port: 1, logger: silentLogger });
-  const started = startRiskGuard({ connection, logger: silentLogger });
+  const started = riskGuard({ connection, logger: silentLogger }).start();
   await expect(started).rejects.toBeInstanceOf(TickbusError);
   await expect(started).rejects.toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
   await connection.close();

@@ -8,7 +8,13 @@ import type { Clock } from '../runtime/clock.ts';
 import { checkOptionNames, checkStrings, checkType, type OptionNames } from '../runtime/option-checks.ts';
 import { printable } from '../runtime/printable.ts';
 
-export type BotOptions = ConnectionOptions & {
+/** The options of a bot. */
+export type BotOptions = ConnectionOptions & BotFields;
+
+/** Options that a test or a deployment may set on a bot that is defined elsewhere: `{ name: 'a', ...overrides }`. */
+export type BotOverrides = ConnectionOptions & Partial<BotFields>;
+
+interface BotFields {
   /** The name in commands, answers and the status: 1 to 128 characters. */
   name: string;
   /** The instruments of `onPrice`. Default: all. */
@@ -23,7 +29,7 @@ export type BotOptions = ConnectionOptions & {
   statusIntervalMs?: number | undefined;
   /** A clock for tests. Default: the system clock. */
   clock?: Clock | undefined;
-};
+}
 
 const NAMES: OptionNames<BotOptions> = {
   ...CONNECTION_NAMES,

@@ -4,7 +4,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Channel, MessageType } from '../channel/channel.ts';
 import type { BotStatus } from '../channel/schemas/bot-status.ts';
 import { type CommandSchemas, type TradeCommands, tradeCommands } from '../channel/trade-commands.ts';
-import { priceChannel } from '../channel/venue-channels.ts';
+import { type PriceChannel, priceChannel } from '../channel/venue-channels.ts';
 import { connectionFrom } from '../connection.ts';
 import { CHANNELS } from '../constants.ts';
 import { RedisPublisher } from '../publisher.ts';
@@ -188,6 +188,11 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
     const hasOwn = Object.keys(this.#own).length > 0;
     this.#commands ??= (hasOwn ? tradeCommands(this.#own) : CHANNELS.TRADE_COMMANDS) as TradeCommands<Own>;
     return this.#commands;
+  }
+
+  /** The channel of `onPrice`: PRICE_DATA, or that of the venue. */
+  get priceChannel(): PriceChannel {
+    return this.#prices.channel;
   }
 
   get state(): BotStatus['state'] {

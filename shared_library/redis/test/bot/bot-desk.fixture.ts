@@ -2,7 +2,7 @@
 
 import { silentLogger } from '@tickbus/test-kit';
 import { expect } from 'vitest';
-import { type Bot, type BotOptions, defineBot } from '../../bot.ts';
+import { type Bot, type BotOverrides, defineBot } from '../../bot.ts';
 import type { BotStatus } from '../../channel/schemas/bot-status.ts';
 import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
@@ -39,10 +39,10 @@ export class BotDesk {
   }
 
   /** Defines a bot, which the desk stops when it closes. */
-  define(options: Partial<BotOptions> = {}): Bot {
+  define(options: BotOverrides = {}): Bot {
     const { clock } = this;
     const shared = { name: 'momentum', connection: this.connect(), clock, logger: silentLogger };
-    const bot = defineBot({ ...shared, ...options } as BotOptions);
+    const bot = defineBot({ ...shared, ...options });
     this.#bots.push(bot);
     return bot;
   }
