@@ -1,9 +1,9 @@
 // Sends a command so that it has exactly one effect, even if replies of Redis are lost, and audits it.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MessageType, PayloadInput, TickbusError } from 'tickbus';
+import type { AskOptions, CommandResult, MessageType, PayloadInput, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import type { Published, RedisPublisher } from 'tickbus/publisher';
+import { AskError, type Published, type RedisPublisher } from 'tickbus/publisher';
 import { audit } from './audit-entry.ts';
 import type { Context } from './context.ts';
 import type { JsonPayload } from './payload.ts';
@@ -54,6 +54,40 @@ export async function sendOnce(
         context.signal.throwIfAborted(),
       );
     }
+  }
+}
+
+/**
+ * Sends a command at most once, and resolves with the answer of the bot. The audit entry is written when the command is
+ * published, or when that has failed.
+ *
+ * @throws TickbusError as `publisher.ask`
+ */
+export async function askOnce(
+  context: Context,
+  publisher: RedisPublisher,
+  command: CommandToSend,
+  options: Pick<AskOptions<CommandAction, Pick<CommandResult, 'detail'>>, 'timeoutMs' | 'onAccepted'>,
+): Promise<CommandResult> {
+  const { id, action: type } = command;
+  const payload = command.payload as PayloadInput<typeof TRADE_COMMANDS, CommandAction>;
+  let audited: Promise<void> | undefined;
+  const onPublished = () => {
+    audited ??= auditOutcome(context, publisher, command, 'sent');
+  };
+  try {
+    const answer = await publisher.ask(TRADE_COMMANDS, payload, { ...options, type, id, onPublished });
+    // The answer may arrive before Redis confirms the publish.
+    onPublished();
+    return answer;
+  } catch (caught) {
+    const error = caught as TickbusError;
+    if (error instanceof AskError && error.answer !== undefined) onPublished();
+    const isUnknown = error.code === 'TICKBUS_OUTCOME_UNKNOWN' || error.code === 'TICKBUS_CLOSED';
+    audited ??= auditFailure(context, publisher, command, isUnknown, error);
+    throw error;
+  } finally {
+    await audited;
   }
 }
 

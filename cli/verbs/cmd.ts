@@ -4,18 +4,17 @@ import { createInterface } from 'node:readline/promises';
 import type { CommandResult } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
-import { RedisPublisher } from 'tickbus/publisher';
-import { RedisSubscriber } from 'tickbus/subscriber';
+import { AskError, RedisPublisher } from 'tickbus/publisher';
 import { v7 as uuidv7 } from 'uuid';
-import { type CommandAction, type CommandToSend, sendOnce } from '../command-sending.ts';
+import { askOnce, type CommandAction, type CommandToSend, sendOnce } from '../command-sending.ts';
 import type { Context } from '../context.ts';
 import { EXIT, TimedOut, UsageError } from '../exit.ts';
 import { duration } from '../option-parsers.ts';
 import { checkPayload, parsePayload } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
-import { after, unlessAborted } from '../waiting.ts';
+import { unlessAborted } from '../waiting.ts';
 
-const { TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;
+const { TRADE_COMMANDS } = CHANNELS;
 const ACTIONS = Object.keys(TRADE_COMMANDS.messages) as CommandAction[];
 
 interface CmdOptions {
@@ -30,7 +29,7 @@ export const define: DefineVerb = (command, bind) => {
     .argument('<bot>', 'the bot that receives the command')
     .argument('<action>', ACTIONS.join(', '))
     .argument('[json]', 'the other fields of the command, a JSON object')
-    .option('-w, --wait', 'wait for the outcome: exit code 0 for done, 1 for rejected or failed')
+    .option('-w, --wait', 'wait for the outcome: exit code 0 for done, 1 for rejected, expired or failed')
     .option('-t, --timeout <time>', 'time limit of --wait; beyond it exit code 124', duration, 10_000)
     .option('-y, --yes', 'send without confirmation')
     .option('--sender <name>', 'sender of the message (default: you@host)')
@@ -59,21 +58,42 @@ async function cmd(context: Context, options: CmdOptions, bot: string, action: s
   const publisher = context.closing(
     new RedisPublisher({ connection, logger: context.logger, sender: options.sender ?? context.user }),
   );
-  // Subscribe before sending, so that the answer cannot be missed.
-  const waiting = options.wait ? await listenFor(context, connection, command) : undefined;
+  if (options.wait) return askAndPrint(context, publisher, command, options.timeout);
   const { receivers } = await sendOnce(context, publisher, command, options.timeout);
   if (receivers === 0)
     throw new Error(
-      `No bot listens to ${TRADE_COMMANDS}: ${printable(bot)} did not receive the command. ` +
+      `Nobody listens to ${TRADE_COMMANDS}: ${printable(bot)} did not receive ${action}. ` +
         'Start the bot, then send it again.',
     );
-  if (waiting === undefined) {
-    printReport(context, { command_id: command.id, bot, action, outcome: 'sent', receivers });
+  printReport(context, { command_id: command.id, bot, action, outcome: 'sent', receivers });
+  return EXIT.ok;
+}
+
+/** Prints the final outcome. An `accepted` outcome only prints a note. */
+async function askAndPrint(
+  context: Context,
+  publisher: RedisPublisher,
+  command: CommandToSend,
+  timeoutMs: number,
+): Promise<number> {
+  const { bot } = command;
+  const onAccepted = ({ detail = '' }: Pick<CommandResult, 'detail'>) =>
+    context.terminal.note(`${printable(bot)} accepted the command. ${printable(detail)}`.trim());
+  const asked = askOnce(context, publisher, command, { timeoutMs, onAccepted });
+  try {
+    printReport(context, await unlessAborted(asked, context.signal));
     return EXIT.ok;
+  } catch (error) {
+    if (context.signal.aborted) {
+      const later = `It may still start the command until ${timeoutMs / 1_000} s after sending.`;
+      context.terminal.warn(`${printable(bot)} has not answered yet. ${later}`);
+    }
+    if (!(error instanceof AskError)) throw error;
+    if (error.code === 'TICKBUS_NO_ANSWER') throw new TimedOut(error.message);
+    if (error.answer === undefined) throw error;
+    printReport(context, error.answer as unknown as CommandReport);
+    return EXIT.failure;
   }
-  const result = await inTime(context, waiting.answer, command, options.timeout);
-  printReport(context, { ...result, receivers });
-  return result.outcome === 'done' ? EXIT.ok : EXIT.failure;
 }
 
 async function commandFrom(bot: string, action: string, json: string | undefined): Promise<CommandToSend> {
@@ -112,59 +132,14 @@ async function isConfirmed({ terminal, settings, signal }: Context, { bot, actio
   }
 }
 
-/** Resolves with the bot's final outcome of this command. An `accepted` outcome only prints a note. */
-async function listenFor(
-  context: Context,
-  connection: ReturnType<Context['connection']>,
-  { id, bot }: CommandToSend,
-): Promise<{ answer: Promise<CommandResult> }> {
-  const subscriber = context.closing(new RedisSubscriber({ connection, logger: context.logger }));
-  const answer = new Promise<CommandResult>((resolve, reject) => {
-    const onResult = ({ data }: { data: CommandResult }) => {
-      if (data.outcome !== 'accepted') resolve(data);
-      else
-        context.terminal.note(
-          `${printable(bot)} accepted the command. ${printable(data.detail ?? '')}`.trim(),
-        );
-    };
-    const where = ({ data }: { data: CommandResult }) => data.command_id === id;
-    subscriber.subscribe(COMMAND_RESULTS, onResult, { keys: [bot], where });
-    subscriber.on('status', (status) => status.type === 'failed' && reject(status.error));
-  });
-  answer.catch(() => {});
-  await subscriber.startListening();
-  return { answer };
-}
-
-async function inTime(
-  context: Context,
-  answer: Promise<CommandResult>,
-  { bot }: CommandToSend,
-  timeoutMs: number,
-) {
-  const { elapsed, cancel } = after(timeoutMs);
-  const seconds = (TRADE_COMMANDS.expiresInMs ?? 0) / 1_000;
-  const warning = `It may still execute the command until ${seconds} s after sending.`;
-  const tooLate = elapsed.then(() => {
-    throw new TimedOut(`${printable(bot)} has not answered within ${timeoutMs / 1_000} s. ${warning}`);
-  });
-  try {
-    return await unlessAborted(Promise.race([answer, tooLate]), context.signal);
-  } catch (error) {
-    if (context.signal.aborted) context.terminal.warn(`${printable(bot)} has not answered yet. ${warning}`);
-    throw error;
-  } finally {
-    cancel();
-  }
-}
-
 interface CommandReport {
   readonly command_id: string;
   readonly bot: string;
   readonly action: string;
   readonly outcome: string;
   readonly detail?: string | undefined;
-  readonly receivers: number;
+  /** Only without `--wait`. */
+  readonly receivers?: number;
 }
 
 function printReport({ terminal }: Context, report: CommandReport): void {
@@ -176,4 +151,9 @@ function printReport({ terminal }: Context, report: CommandReport): void {
   terminal.line(detail === undefined ? what : `${what}. ${printable(detail, 1_000)}`);
 }
 
-const COLOURS: Readonly<Record<string, 'green' | 'red'>> = { done: 'green', rejected: 'red', failed: 'red' };
+const COLOURS: Readonly<Record<string, 'green' | 'red'>> = {
+  done: 'green',
+  rejected: 'red',
+  expired: 'red',
+  failed: 'red',
+};

@@ -4,6 +4,7 @@ import type { Channel, MessageSchemas } from '../channel/channel.ts';
 import { checkChannel } from '../channel/check-channel.ts';
 import type { AnswerSchemas } from '../channel/kinds.ts';
 import { TickbusError } from '../errors.ts';
+import type { Published } from '../publish/batch.ts';
 import type { PublishOptions } from '../publish/publish-options.ts';
 import { checkOptionNames, checkType, type OptionNames } from '../runtime/option-checks.ts';
 
@@ -19,6 +20,8 @@ export interface AskOptions<T extends string = string, A = unknown>
    * a command that was not answered in time is not started later.
    */
   expiresInMs?: number | undefined;
+  /** Called when the server has published the command. The answer may arrive before that. */
+  onPublished?: ((published: Published) => void) | undefined;
   /** Called with each answer that has the outcome `accepted`: another answer follows. */
   onAccepted?: ((answer: A) => void) | undefined;
 }
@@ -31,6 +34,7 @@ const NAMES: OptionNames<AskOptions> = {
   id: true,
   timeoutMs: true,
   expiresInMs: true,
+  onPublished: true,
   onAccepted: true,
 };
 
@@ -45,7 +49,8 @@ export interface CheckedAsk {
 export function checkedAsk(channel: Channel, options: AskOptions<string, never>): CheckedAsk {
   checkChannel(channel);
   checkOptionNames('ask', options, NAMES);
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, expiresInMs, onAccepted } = options;
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, expiresInMs, onAccepted, onPublished } = options;
+  checkType('onPublished', onPublished, 'function');
   checkType('onAccepted', onAccepted, 'function');
   if (!(Number.isFinite(timeoutMs) && timeoutMs > 0))
     throw invalid('timeoutMs', `timeoutMs is ${timeoutMs}. Use a number of milliseconds above 0.`);

@@ -45,7 +45,8 @@ export class Asks {
     const { clock, isPresent } = this.#settings;
     const { answers, timeoutMs, expiresInMs } = checkedAsk(channel, options);
     if (this.#isClosed) throw new TickbusError('TICKBUS_CLOSED', IS_CLOSED);
-    const { id = uuidv7({ msecs: clock.now() }), type = channel.defaultType, onAccepted } = options;
+    const { id = uuidv7({ msecs: clock.now() }), type = channel.defaultType } = options;
+    const { onAccepted, onPublished } = options;
     if (this.#pending.has(id)) {
       const text = `The command ${printable(id)} was asked for already. Await that call, or omit \`id\`.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'id' });
@@ -53,8 +54,19 @@ export class Asks {
     const name = keyOf(channel, data);
     const receiver = name ?? channel.name;
     const onSettled = () => this.#pending.delete(id);
+    const callbacks = { onAccepted, onPublished };
     const times = { timeoutMs, expiresInMs };
-    const pending = new PendingAsk({ clock, id, type, receiver, answers, ...times, onAccepted, onSettled });
+    const pending = new PendingAsk({
+      clock,
+      id,
+      type,
+      receiver,
+      channel,
+      answers,
+      ...times,
+      ...callbacks,
+      onSettled,
+    });
     this.#pending.set(id, pending);
     if (name !== undefined && isPresent?.(name, channel) === false)
       pending.failAbsent(`Nobody named ${printable(name)} listens to ${channel}: ${type} was not sent.`);
@@ -89,8 +101,7 @@ export class Asks {
       pending.state = 'unknown';
       try {
         const options = { id, type, sender, expiresInMs: pending.expiresInMs };
-        const { receivers } = await this.#settings.publish(channel, data as never, options);
-        return pending.onPublished(receivers, channel.name);
+        return pending.onPublished(await this.#settings.publish(channel, data as never, options));
       } catch (error) {
         if (!mayRetry(error, isRetry)) return isRetry ? pending.failUnknown(error) : pending.fail(error);
       }

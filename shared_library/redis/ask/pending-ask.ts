@@ -2,6 +2,7 @@
 
 import type { Channel } from '../channel/channel.ts';
 import type { AnswerFields } from '../channel/kinds.ts';
+import type { Published } from '../publish/batch.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { printable } from '../runtime/printable.ts';
@@ -15,11 +16,15 @@ export interface PendingAskSettings {
   readonly type: string;
   /** Who is asked, such as the name of a bot, or the channel if it has no key. */
   readonly receiver: string;
+  /** The channel of the command. */
+  readonly channel: Channel;
   /** The channel of the answer. */
   readonly answers: Channel;
   /** From the call of `ask`, as `expiresInMs`. */
   readonly timeoutMs: number;
   readonly expiresInMs: number;
+  /** If a callback throws, the call rejects with its error. */
+  readonly onPublished: ((published: Published) => void) | undefined;
   readonly onAccepted: ((answer: never) => void) | undefined;
   /** Called once, when it settles. */
   readonly onSettled: () => void;
@@ -66,16 +71,17 @@ export class PendingAsk {
     return this.#settings.answers;
   }
 
-  onPublished(receivers: number, channel: string): void {
-    const { type, receiver } = this.#settings;
+  onPublished(published: Published): void {
+    const { type, receiver, channel, onPublished } = this.#settings;
     if (this.state === 'unknown') this.state = 'published';
-    if (receivers === 0)
-      this.failAbsent(`Nobody listens to ${channel}: ${printable(receiver)} did not receive ${type}.`);
+    this.#call(onPublished, published);
+    if (published.receivers > 0) return;
+    this.failAbsent(`Nobody listens to ${channel}: ${printable(receiver)} did not receive ${type}.`);
   }
 
   onAnswer(answer: AnswerFields): void {
     const { outcome } = answer;
-    if (outcome === 'accepted') return this.#settings.onAccepted?.(answer as never);
+    if (outcome === 'accepted') return this.#call(this.#settings.onAccepted, answer as never);
     const code = CODES[outcome];
     if (code !== undefined) return this.fail(this.#failure(code, answer));
     if (this.#settle()) this.#resolve(answer);
@@ -106,6 +112,14 @@ export class PendingAsk {
       `Redis has not confirmed within ${timeoutMs} ms that ${type} was published, ` +
       `so whether ${printable(receiver)} obeys is unknown. ${this.#laterEffect}`;
     this.fail(new AskError('TICKBUS_OUTCOME_UNKNOWN', text, { cause, messageId }));
+  }
+
+  #call<A>(callback: ((argument: A) => void) | undefined, argument: A): void {
+    try {
+      callback?.(argument);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   #timeOut(): void {

@@ -80,6 +80,21 @@ describe('an answer', () => {
     expect([accepted, result.outcome]).toEqual([['accepted'], 'done']);
   });
 
+  it('may come before the report of the publish', async () => {
+    await answering('done');
+    const published: number[] = [];
+    await ask({ onPublished: ({ receivers }) => published.push(receivers) });
+    await expect.poll(() => published).toEqual([1]);
+  });
+
+  it.each(['onPublished', 'onAccepted'])('rejects with the error of %s', async (callback) => {
+    await answering('accepted', 'done');
+    const broken = () => {
+      throw new Error('mine');
+    };
+    expect(await failure(ask({ [callback]: broken }))).toMatchObject({ message: 'mine' });
+  });
+
   it('to another command does not count', async () => {
     await answering();
     const asked = ask({ id: 'mine' });
