@@ -1,6 +1,7 @@
 // All scenarios, in the order of their numbers.
 
 import type { Scenario } from '../scenario.ts';
+import { asksOverCuts } from './asks.ts';
 import { clientKill, manyReconnect } from './cuts.ts';
 import { nameTaken, writerCut, writerReplySwallowed } from './exclusive-link.ts';
 import { olderSnapshot, promotedReplica, tornAppendOnlyFile } from './forgotten-tail.ts';
@@ -67,6 +68,7 @@ export const SCENARIOS: readonly Scenario[] = [
   withoutClientKill,
   withoutInfo,
   awayDuringTakeovers,
+  asksOverCuts,
   hostileNumbers,
   hostileFrames,
   hostileStrings,
