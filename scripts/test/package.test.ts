@@ -1,11 +1,15 @@
 // The npm package as users get it: built, packed, installed into an empty folder, run by plain node, checked by tsc.
 
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { startLocalRedis } from '@tickbus/local-redis';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -73,6 +77,24 @@ test('plain node runs the installed package', async () => {
     console.log(typeof defineChannel, typeof ManualClock, CONFIG.PORT, data.symbol, data.price);`,
   );
   expect(await run(process.execPath, file)).toBe('function function 6379 AAPL 50000\n');
+});
+
+test("a bot of one's own and its test run in an empty folder", async () => {
+  const example = join(ROOT, 'examples/own-bot');
+  for (const name of await readdir(example)) await copyFile(join(example, name), join(consumer, name));
+  const output = await run(process.execPath, TSX, '--test', join(consumer, 'moving-average.test.ts'));
+  expect(output).toMatch(/^(?:#|ℹ) pass 1$/m);
+  await using redis = await startLocalRedis();
+  const bot = spawn(process.execPath, [TSX, join(consumer, 'main.ts')], {
+    env: { PATH: process.env.PATH ?? '', REDIS_URL: redis.url },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const exit = once(bot, 'exit');
+  await using desk = new RedisPublisher({ url: redis.url });
+  const pause = () => desk.ask(CHANNELS.TRADE_COMMANDS, { bot: 'average' }, { type: 'pause' });
+  await expect.poll(() => pause().catch(({ code }) => code)).toMatchObject({ outcome: 'done' });
+  bot.kill('SIGTERM');
+  expect(await exit).toEqual([0, null]);
 });
 
 // This test and the next one take longest, and each waits for a program.
