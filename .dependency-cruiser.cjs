@@ -49,6 +49,13 @@ module.exports = {
       to: { path: [subjects, memory, entryPoints] },
     },
     {
+      name: 'bot-above-the-entry-points',
+      comment: 'The kit for bots is made of the entry points, like a program.',
+      severity: 'error',
+      from: { path: library, pathNot: [folder('bot'), `${library}bot\\.ts$`, tests] },
+      to: { path: [folder('bot'), `${library}bot\\.ts$`] },
+    },
+    {
       name: 'redis-client-in-its-transport-only',
       severity: 'error',
       from: { pathNot: [redis, tests, '^benchmarks/', '^faults/'] },

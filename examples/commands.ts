@@ -1,35 +1,31 @@
-// Sends a command to a bot, which executes it. The bot filters by type and name; each command has an id and expires.
+// Asks a bot to carry out commands. The answer is the result, or an error whose code says why there is none.
 
 import type { PlaceOrder } from 'tickbus';
+import { defineBot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
-import { RedisPublisher } from 'tickbus/publisher';
-import { RedisSubscriber } from 'tickbus/subscriber';
+import { AskError, RedisPublisher } from 'tickbus/publisher';
 
-await using subscriber = new RedisSubscriber();
-await using publisher = new RedisPublisher({ sender: 'desk' });
+const { TRADE_COMMANDS } = CHANNELS;
 
-const executed = new Promise<void>((resolve) => {
-  subscriber.subscribe(
-    CHANNELS.TRADE_COMMANDS,
-    ({ data, sender, id, expires_at, timestamp }) => {
-      console.log(`${data.bot}: ${data.side} ${data.quantity} ${data.symbol}, sent by ${sender}`);
-      console.log(`has an id: ${id !== undefined}, expires after ${(expires_at ?? 0) - timestamp} ms`);
-      resolve();
-    },
-    { types: ['place_order'], keys: ['example-bot'] },
-  );
+await using bot = defineBot({ name: 'example-bot' }).onCommand('place_order', ({ data, sender }) => {
+  console.log(`${sender} orders: ${data.side} ${data.quantity} ${data.symbol}`);
+  return { outcome: 'done', detail: `${data.quantity} ${data.symbol} bought.` };
 });
-await subscriber.startListening();
+await bot.start();
+await using desk = new RedisPublisher({ sender: 'desk' });
 
-await publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'example-bot', reason: 'lunch' }, { type: 'pause' });
 const order: PlaceOrder = { bot: 'example-bot', symbol: 'AAPL', side: 'buy', quantity: 10 };
-const { receivers } = await publisher.publish(CHANNELS.TRADE_COMMANDS, order, {
-  expiresInMs: 500,
-});
-console.log(`reached ${receivers} subscriber`);
-await executed;
+const { outcome, detail } = await desk.ask(TRADE_COMMANDS, order, { timeoutMs: 2_000 });
+console.log(`${outcome}: ${detail}`);
 
-// Prints, if no other program subscribes to commands (the order of the first line varies):
-// reached 1 subscriber
-// example-bot: buy 10 AAPL, sent by desk
-// has an id: true, expires after 500 ms
+await desk.ask(TRADE_COMMANDS, { bot: 'example-bot', reason: 'lunch' }, { type: 'pause' });
+try {
+  await desk.ask(TRADE_COMMANDS, order);
+} catch (error) {
+  if (error instanceof AskError) console.log(`${error.code}: ${error.message}`);
+}
+
+// Prints:
+// desk orders: buy 10 AAPL
+// done: 10 AAPL bought.
+// TICKBUS_REJECTED: example-bot rejected place_order and did nothing. example-bot is paused.

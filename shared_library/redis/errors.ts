@@ -75,7 +75,10 @@ export class TickbusError extends Error {
   readonly retryable: boolean;
   /** The path of the invalid value, if any. */
   readonly field: string | undefined;
-  /** The id of a command that was sent and whose outcome is unknown, or that was answered. A retry with this id takes effect at most once. */
+  /**
+   * The id of a command that was sent: its outcome is unknown, or an answer says it. A retry with this id takes effect
+   * at most once.
+   */
   readonly messageId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TickbusErrorOptions = {}) {

@@ -18,8 +18,8 @@ interface PendingResult {
 }
 
 /**
- * States of a row: sent -> (accepted ->)* done, rejected, expired or failed; or sent -> unanswered on timeout. A late result
- * replaces `unanswered`.
+ * States of a row: sent -> (accepted ->)* done, rejected, expired or failed; or sent -> unanswered on timeout. A late
+ * result replaces `unanswered`.
  */
 export class CommandLog {
   readonly #rows = new KeyedRows<number, CommandRow>();

@@ -39,8 +39,8 @@ const CODES: Readonly<Record<string, AskErrorCode>> = {
 const MAX_DETAIL_LENGTH = 1_000;
 
 /**
- * States: `unsent` -> `unknown` (sent, and the server has not confirmed it) -> `published` -> settled. An answer settles
- * it in any state, and proves that the command was published.
+ * States: `unsent` -> `unknown` (sent, and the server has not confirmed it) -> `published` -> settled. An answer
+ * settles it in any state, and proves that the command was published.
  */
 export class PendingAsk {
   readonly #settings: PendingAskSettings;

@@ -136,8 +136,8 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
   }
 
   /**
-   * Calls `handler` with each price of the bot's instruments, one at a time; while it is behind, with the newest of each
-   * instrument. Several handlers run one after another.
+   * Calls `handler` with each price of the bot's instruments, one at a time; while it is behind, with the newest of
+   * each instrument. Several handlers run one after another.
    */
   onPrice(handler: PriceHandler): this {
     this.#assertNotStarted('onPrice');

@@ -10,7 +10,7 @@ import { botName, cancelAll, cancelOrder, pause, placeOrder, resume } from './sc
 const BUNDLED = { place_order: placeOrder, cancel_order: cancelOrder, cancel_all: cancelAll, pause, resume };
 
 /** The bundled command types. */
-export type BundledCommands = typeof BUNDLED;
+type BundledCommands = typeof BUNDLED;
 
 /** Schemas of own command types. Their payloads are objects. */
 export type CommandSchemas = Readonly<Record<string, StandardSchemaV1<object, object>>>;
@@ -19,7 +19,7 @@ export type CommandSchemas = Readonly<Record<string, StandardSchemaV1<object, ob
 export type WithBot<T> = T extends Readonly<Record<string, never>> ? { bot: string } : T & { bot: string };
 
 /** An own command type with the field `bot`, the name of the bot that the command is for. */
-export type ForBot<S extends StandardSchemaV1> = StandardSchemaV1<
+type ForBot<S extends StandardSchemaV1> = StandardSchemaV1<
   WithBot<StandardSchemaV1.InferInput<S>>,
   WithBot<StandardSchemaV1.InferOutput<S>>
 >;
@@ -44,7 +44,8 @@ export const COMMAND_RESULTS = defineChannel('COMMAND_RESULTS', {
  * they subscribe with `keys` or `types`.
  *
  * @param own a schema for each own type, without the field `bot`, which every command gets
- * @throws TickbusError `TICKBUS_INVALID_OPTION` for a bundled name, an invalid name, or a value that is no Standard Schema
+ * @throws TickbusError `TICKBUS_INVALID_OPTION` for a bundled name, an invalid name, or a value that is no Standard
+ *   Schema
  *
  * @example
  * const commands = tradeCommands({ set_size: z.object({ size: z.number() }) });
