@@ -10,7 +10,7 @@ import { type Bot, type BotOverrides, type CommandReply, defineBot } from 'tickb
  */
 export function paperTrader(options: BotOverrides = {}): Bot {
   const account = new PaperAccount();
-  const bot = defineBot({ name: 'paper-trader', account: () => account.report(), ...options })
+  const bot: Bot = defineBot({ name: 'paper-trader', account: () => account.report(), ...options })
     .onPrice(({ symbol, price }) => account.prices.set(symbol, price))
     .onCommand('place_order', ({ data }) => {
       const { verdict, reason } = bot.subscriber.latest(bot.priceChannel, data.symbol);
