@@ -16,7 +16,8 @@ const HISTORY = 'tickbus:{AUDIT}:history';
 /** Time limit for the page to answer. By then the monitor takes slots from stalled and half-open connections. */
 const RELEASED_MS = 60_000;
 /** HTTP status of an accepted command. */
-const ACCEPTED = 200;
+/** The monitor accepts the command, and the bot `nobody` does not answer. */
+const ACCEPTED = 504;
 
 export const hostileBrowser: Scenario = {
   name: '46-hostile-browser',

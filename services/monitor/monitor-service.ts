@@ -92,7 +92,13 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const frames = new PageFrames(observer.state);
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const publisher = new RedisPublisher({ connection, sender: 'monitor', logger });
-  const commands = new CommandEndpoint(token, publisher, logger, options.clock);
+  const commands = new CommandEndpoint({
+    token,
+    publisher,
+    logger,
+    answerMs: limits.answerMs,
+    clock: options.clock,
+  });
   const app = createApp({
     allowedHosts: [host, ...allowedHosts],
     files,

@@ -1,9 +1,10 @@
-// Sends commands for the page; disabled if no token is configured. The channel's schema validates each command. AUDIT
-// contains one record for each attempt with the right token; other attempts are counted, and one record reports many.
+// Sends commands for the page, and replies with the bot's answer; disabled if no token is configured. The channel's
+// schema validates each command. AUDIT contains one record for each attempt with the right token; other attempts are
+// counted, and one record reports many.
 
 import { type Audit, type Clock, type Logger, systemClock, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import type { RedisPublisher } from 'tickbus/publisher';
+import { AskError, type AskErrorCode, type RedisPublisher } from 'tickbus/publisher';
 import { z } from 'zod';
 import { rowName } from '../model/row-text.ts';
 import type { CommandResponse } from '../page-protocol.ts';
@@ -12,7 +13,7 @@ import { MAX_BODY_BYTES } from './server-limits.ts';
 import { TokenCheck } from './token-check.ts';
 
 export interface Reply {
-  readonly status: 200 | 400 | 401 | 403 | 413 | 429 | 502 | 503;
+  readonly status: 200 | 400 | 401 | 403 | 404 | 409 | 413 | 429 | 502 | 503 | 504;
   readonly body: CommandResponse;
 }
 
@@ -21,6 +22,16 @@ export interface Caller {
   readonly address: string;
   /** Authorization header. */
   readonly authorization: string | undefined;
+}
+
+export interface CommandEndpointOptions {
+  /** Undefined: nobody may send commands. */
+  readonly token: string | undefined;
+  readonly publisher: RedisPublisher;
+  readonly logger: Logger;
+  /** Milliseconds in which a bot must answer. */
+  readonly answerMs: number;
+  readonly clock?: Clock | undefined;
 }
 
 const request = z.object({ type: z.string(), data: z.record(z.string(), z.unknown()) });
@@ -33,17 +44,14 @@ export class CommandEndpoint {
   readonly #token: TokenCheck | undefined;
   readonly #publisher: RedisPublisher;
   readonly #logger: Logger;
+  readonly #answerMs: number;
   readonly #refused: RefusedRequests;
 
-  constructor(
-    token: string | undefined,
-    publisher: RedisPublisher,
-    logger: Logger,
-    clock: Clock = systemClock,
-  ) {
+  constructor({ token, publisher, logger, answerMs, clock = systemClock }: CommandEndpointOptions) {
     this.#token = token === undefined ? undefined : new TokenCheck(token, clock);
     this.#publisher = publisher;
     this.#logger = logger;
+    this.#answerMs = answerMs;
     this.#refused = new RefusedRequests((entry) => this.#publishAudit({ tool: 'monitor', ...entry }), clock);
   }
 
@@ -95,25 +103,27 @@ export class CommandEndpoint {
     // `rowName` makes the name valid for the schema of AUDIT, so that every attempt can be recorded.
     const bot = typeof data.bot === 'string' ? rowName(data.bot) : '';
     const about = { action: 'send_command', channel: channel.name, message_type: type, bot } as const;
+    let audited: Promise<boolean> | undefined;
+    const onPublished = ({ id: command_id }: { readonly id?: string | undefined }) => {
+      const ids = command_id === undefined ? {} : { command_id };
+      audited ??= this.#audit(caller, { ...about, outcome: 'sent', ...ids, detail: JSON.stringify(data) });
+    };
+    const options = { type, timeoutMs: this.#answerMs, onPublished };
+    const answered = async (status: Reply['status'], message: string, id: string | undefined) => {
+      // An answer can arrive before Redis confirms the publish.
+      onPublished({ id });
+      return reply(status, (await audited) ? message : `${message} ${UNAUDITED}`, id);
+    };
     try {
       // Reconnects if the connection has failed permanently, for example after a rejected password.
       await this.#publisher.connect();
-      // `publish` validates the data against the schema; the error names the field.
-      const { receivers, id } = await this.#publisher.publish(channel, data as never, { type });
-      const noReceivers = receivers === 0 ? ' No subscriber is listening.' : '';
-      const audited = await this.#audit(caller, {
-        ...about,
-        outcome: 'sent',
-        ...(id !== undefined && { command_id: id }),
-        detail: JSON.stringify(data),
-      });
-      const unaudited = audited ? '' : ' The audit record could not be published.';
-      return reply(
-        200,
-        `Sent to ${receivers} subscriber${receivers === 1 ? '' : 's'}.${noReceivers}${unaudited}`,
-        id,
-      );
+      // `ask` validates the data against the schema; the error names the field.
+      const { outcome, detail = '', command_id } = await this.#publisher.ask(channel, data as never, options);
+      return answered(200, `${bot}: ${outcome}. ${detail}`.trim(), command_id);
     } catch (error) {
+      const status = error instanceof AskError ? ASK_STATUS[error.code] : undefined;
+      if (error instanceof AskError && status !== undefined)
+        return answered(status, error.message, error.messageId);
       const isTickbusError = error instanceof TickbusError;
       // After an unexpected error it is not known whether the command was sent.
       const isUnknown = !isTickbusError || error.code === 'TICKBUS_OUTCOME_UNKNOWN';
@@ -167,6 +177,17 @@ export class CommandEndpoint {
     }
   }
 }
+
+const UNAUDITED = 'The audit record could not be published.';
+
+/** The status of a command that was published, by the code of the error. */
+const ASK_STATUS: Partial<Record<AskErrorCode, Reply['status']>> = {
+  TICKBUS_ABSENT: 404,
+  TICKBUS_REJECTED: 409,
+  TICKBUS_EXPIRED: 409,
+  TICKBUS_FAILED: 409,
+  TICKBUS_NO_ANSWER: 504,
+};
 
 function reply(status: Reply['status'], message: string, id?: string): Reply {
   return { status, body: id === undefined ? { message } : { message, id } };

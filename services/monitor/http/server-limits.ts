@@ -19,6 +19,11 @@ export interface HttpLimits {
   readonly maxUnreadBytes: number;
   /** Milliseconds in which a client must send its whole request; otherwise it gets 408. Default 10,000. */
   readonly requestMs: number;
+  /**
+   * Milliseconds in which a bot must answer a command that was sent through the monitor. After that it does not start
+   * the command any more. Less than the page waits for the monitor. Default 5,000.
+   */
+  readonly answerMs: number;
   /** Maximum open connections. Further connections are closed at once. Default 256. */
   readonly maxConnections: number;
 }
@@ -29,6 +34,7 @@ export const HTTP_LIMITS: HttpLimits = {
   readMs: 30_000,
   maxUnreadBytes: 64 * 1024 * 1024,
   requestMs: 10_000,
+  answerMs: 5_000,
   maxConnections: 256,
 };
 

@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
 import type { Audit } from 'tickbus';
+import { type Bot, defineBot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -21,17 +22,30 @@ export class MonitorServer {
   readonly redis: LocalRedis;
   readonly monitor: Monitor;
   readonly publisher: RedisPublisher;
+  readonly #bot: Bot | undefined;
 
-  private constructor(redis: LocalRedis, monitor: Monitor) {
+  private constructor(redis: LocalRedis, monitor: Monitor, bot: Bot | undefined) {
+    this.#bot = bot;
     this.redis = redis;
     this.monitor = monitor;
     this.publisher = new RedisPublisher({ url: redis.url, sender: 'test', logger: silentLogger });
   }
 
-  static async open(): Promise<MonitorServer> {
+  /** @param withBot whether the bot `momentum` answers commands */
+  static async open(withBot = false): Promise<MonitorServer> {
     const redis = await startLocalRedis();
     const monitor = await startMonitor({ url: redis.url, port: 0, token: TOKEN, logger: silentLogger });
-    return new MonitorServer(redis, monitor);
+    const bot = withBot
+      ? defineBot({ name: 'momentum', url: redis.url, logger: silentLogger }).onCommand(
+          'place_order',
+          () => ({
+            outcome: 'failed',
+            detail: 'No broker.',
+          }),
+        )
+      : undefined;
+    await bot?.start();
+    return new MonitorServer(redis, monitor, bot);
   }
 
   /** Uses node:http, because `fetch` does not allow setting Host and Origin. */
@@ -53,6 +67,7 @@ export class MonitorServer {
   }
 
   async close(): Promise<void> {
+    await this.#bot?.stop();
     await this.publisher.close();
     await this.monitor.close();
     await this.redis.kill();

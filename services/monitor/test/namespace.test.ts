@@ -1,9 +1,9 @@
 // A monitor in a namespace: shows that desk only, sends commands there, and names the namespace on the page.
 
 import { silentLogger } from '@tickbus/test-kit';
+import { defineBot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
-import { RedisSubscriber } from 'tickbus/subscriber';
 import { MemoryConnection } from 'tickbus/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Monitor, startMonitor } from '../monitor-service.ts';
@@ -57,21 +57,17 @@ it('shows the prices and bots of its desk only', async () => {
 
 it('sends a command to its desk only, and counts its subscribers', async () => {
   const { url } = server.redis;
-  const received: string[] = [];
-  const bots = [undefined, 'paper'].map((namespace) => {
-    const bot = new RedisSubscriber({ url, namespace, logger: silentLogger });
-    bot.subscribe(CHANNELS.TRADE_COMMANDS, () => received.push(namespace ?? 'none'));
-    return bot;
-  });
-  await Promise.all(bots.map((bot) => bot.startListening()));
-  const pause = { type: 'pause', data: { bot: 'momentum' } };
-  expect(JSON.parse((await postCommand(paper.url, pause, TOKEN)).body).message).toBe(
-    'Sent to 2 subscribers.',
+  const bots = [undefined, 'paper'].map((namespace) =>
+    defineBot({ name: 'momentum', url, namespace, logger: silentLogger }),
   );
-  await eventually(() => expect(received).toEqual(['paper']));
-  await postCommand(server.monitor.url, pause, TOKEN);
-  await eventually(() => expect(received).toEqual(['paper', 'none']));
-  await Promise.all(bots.map((bot) => bot.close()));
+  await Promise.all(bots.map((bot) => bot.start()));
+  const received = () => bots.map(({ stats }) => stats.commandsReceived);
+  const pause = { type: 'pause', data: { bot: 'momentum' } };
+  expect((await postCommand(paper.url, pause, TOKEN)).status).toBe(200);
+  expect(received()).toEqual([0, 1]);
+  expect((await postCommand(server.monitor.url, pause, TOKEN)).status).toBe(200);
+  expect(received()).toEqual([1, 1]);
+  await Promise.all(bots.map((bot) => bot.stop()));
 });
 
 it('is refused together with a shared connection, which has its own', async () => {

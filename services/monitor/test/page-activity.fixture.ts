@@ -111,7 +111,7 @@ export function testActivity(setup: PageSetup): void {
     const sent = setup.page.locator('tr[data-command="pause"]');
     expect(await sent.count()).toBe(0);
     await dialog.getByRole('button', { name: 'Send pause to momentum' }).click();
-    await dialog.getByText(/^Sent to \d+ subscriber/).waitFor();
+    await dialog.getByText(/^momentum: done\. /).waitFor();
     await setup.page.keyboard.press('Escape');
     await eventually(async () => expect(await sent.getAttribute('data-state')).toBe('done'));
     expect(await sent.textContent()).toMatch(/monitor.*to momentum.*a test.*done after \d+ ms/);

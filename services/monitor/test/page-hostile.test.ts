@@ -109,7 +109,7 @@ it('gives a command up that waits behind other pages, and never sends it later',
   await result.getByText('The outcome is unknown').waitFor();
   await driver.page.evaluate('others.forEach((other) => other.close())');
   await send('does-not-wait');
-  await result.getByText('Sent to').waitFor();
+  await result.getByText('has not answered').waitFor();
   await eventually(() => expect(received).toEqual(['does-not-wait']));
   await driver.page.getByLabel('Token').fill('ein schönes langes Token');
   expect(await driver.page.locator('input:invalid').count()).toBeGreaterThan(0);

@@ -14,7 +14,7 @@ const MINUTE_MS = 60_000;
 
 let server: MonitorServer;
 beforeAll(async () => {
-  server = await MonitorServer.open();
+  server = await MonitorServer.open(true);
 });
 afterAll(() => server.close());
 

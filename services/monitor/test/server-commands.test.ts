@@ -11,7 +11,7 @@ import { AuditListener, MonitorServer, postCommand, TOKEN } from './monitor-serv
 
 let server: MonitorServer;
 beforeAll(async () => {
-  server = await MonitorServer.open();
+  server = await MonitorServer.open(true);
 });
 afterAll(() => server.close());
 
@@ -26,7 +26,7 @@ describe('POST /api/commands', () => {
     subscriber.subscribe(CHANNELS.AUDIT, ({ data }) => audits.push(data));
     await subscriber.startListening();
     const { status, body } = await send(pause, TOKEN);
-    expect([status, JSON.parse(body).message]).toEqual([200, 'Sent to 2 subscribers.']);
+    expect([status, JSON.parse(body).message]).toEqual([200, 'momentum: done. momentum is paused.']);
     await eventually(() => expect(audits).toHaveLength(1));
     expect(commands[0]).toMatchObject({ message_type: 'pause', sender: 'monitor', data: pause.data });
     expect(audits[0]).toMatchObject({
@@ -38,6 +38,44 @@ describe('POST /api/commands', () => {
       outcome: 'sent',
     });
     await subscriber.close();
+  });
+
+  it('replies with what the bot answers, and audits each as sent', async () => {
+    const audits = await listenToAudit();
+    const order = { bot: 'momentum', symbol: 'AAPL', side: 'buy', quantity: 1 };
+    await send({ type: 'resume', data: { bot: 'momentum' } }, TOKEN);
+    const failed = await send({ type: 'place_order', data: order }, TOKEN);
+    expect([failed.status, JSON.parse(failed.body).message]).toEqual([
+      409,
+      'momentum tried place_order without success. No broker.',
+    ]);
+    await send(pause, TOKEN);
+    const rejected = await send({ type: 'place_order', data: order }, TOKEN);
+    expect([rejected.status, JSON.parse(rejected.body)]).toEqual([
+      409,
+      {
+        message: 'momentum rejected place_order and did nothing. momentum is paused.',
+        id: expect.any(String),
+      },
+    ]);
+    await eventually(() => expect(audits.data).toHaveLength(4));
+    expect(audits.data.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', 'sent', 'sent']);
+    await audits.close();
+  });
+
+  it('says that a bot has not answered, and audits the command as sent', async () => {
+    const limits = { answerMs: 200 };
+    const options = { url: server.redis.url, port: 0, token: TOKEN, limits, logger: silentLogger };
+    const other = await startMonitor(options);
+    const audits = await listenToAudit();
+    const { status, body } = await send({ type: 'pause', data: { bot: 'misspelt' } }, TOKEN, other.url);
+    expect([status, JSON.parse(body).message]).toEqual([
+      504,
+      expect.stringMatching(/^misspelt has not answered within 200 ms: .* It does not start later/),
+    ]);
+    await eventually(() => expect(audits.data).toMatchObject([{ bot: 'misspelt', outcome: 'sent' }]));
+    await audits.close();
+    await other.close();
   });
 
   it('rejects a wrong or missing token, and does not disclose the right one', async () => {

@@ -17,6 +17,7 @@ export type AskErrorCode = Extract<
 
 /** Thrown by `ask`. `messageId` is the id of the command, unless it was not sent. */
 export class AskError extends TickbusError {
+  declare readonly code: AskErrorCode;
   /** The answer, if there was one: the payload on the `answers` channel. */
   readonly answer: Readonly<Record<string, unknown>> | undefined;
 

@@ -4,6 +4,7 @@ import { errorOf, silentLogger } from '@tickbus/test-kit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { RedisAdmin } from '../admin.ts';
+import { defineBot } from '../bot.ts';
 import { defineChannel } from '../channel/channel.ts';
 import { RedisConnection } from '../connection.ts';
 import { CHANNELS } from '../constants.ts';
@@ -32,6 +33,8 @@ const PLACES: readonly [place: string, option: string, call: (options: never) =>
   ['RedisLease', 'marginMs', (options) => new RedisLease(Object.assign({ name: 'job' }, options))],
   ['MemoryConnection', 'server', (options) => new MemoryConnection(options)],
   ['publish', 'sender', (options) => publisher.publish(PRICE_DATA, pricePayload(), options)],
+  ['ask', 'timeoutMs', (options) => publisher.ask(TRADE_COMMANDS, { bot: 'b' } as never, options)],
+  ['defineBot', 'statusIntervalMs', (options) => defineBot(options)],
   ['subscribe', 'queueLimit', (options) => subscriber.subscribe(PRICE_DATA, () => {}, options)],
   ['subscribe', 'types', (options) => subscriber.messages(PRICE_DATA, options)],
   ['from', 'position', (from) => subscriber.subscribe(BARS, () => {}, { from })],

@@ -18,6 +18,7 @@ import {
   type Published,
   tradeCommands,
 } from 'tickbus';
+import { defineBot } from 'tickbus/bot';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -285,6 +286,33 @@ describe('ask', () => {
     subscriber.subscribe(commands, ({ data }) => expectTypeOf(data.size).toEqualTypeOf<number>(), {
       types: ['set_size'],
     });
+  });
+
+  it('is answered by a bot, whose handlers get the output of the schemas', () => {
+    const own = z.object({ size: z.string().transform(Number) });
+    const bot = defineBot({ name: 'b', connection })
+      .onPrice(({ price, fresh }) => {
+        expectTypeOf(price).toEqualTypeOf<number>();
+        expectTypeOf(fresh()).toEqualTypeOf<DeepReadonly<Price>>();
+      })
+      .onCommand('place_order', ({ data }) => {
+        expectTypeOf(data).toEqualTypeOf<DeepReadonly<PlaceOrder>>();
+        return { outcome: 'done' };
+      })
+      .onCommand('set_size', own, async ({ data }) => {
+        expectTypeOf(data.size).toEqualTypeOf<number>();
+        return { outcome: 'rejected', detail: data.bot };
+      })
+      .onCommand('flatten', z.object({}), () => ({ outcome: 'done' }));
+    publisher.ask(bot.commands, { bot: 'b', size: '5' }, { type: 'set_size' });
+    publisher.ask(bot.commands, { bot: 'b' }, { type: 'flatten' });
+    bot.send('pause', { bot: 'b' });
+    // @ts-expect-error a bot handles pause by itself
+    bot.onCommand('pause', () => ({ outcome: 'done' }));
+    // @ts-expect-error an own command needs a schema
+    bot.onCommand('other', () => ({ outcome: 'done' }));
+    // @ts-expect-error there is no such outcome
+    bot.onCommand('cancel_all', () => ({ outcome: 'maybe' }));
   });
 
   it('needs answers with the id of the command and an outcome', () => {
