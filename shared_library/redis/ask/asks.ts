@@ -118,16 +118,19 @@ export class Asks {
         where: ({ data }) => this.#pending.has(data.command_id),
       });
       subscriber.on('status', (status) => {
-        if (status.type === 'failed') this.#failAll(answers, status.error);
+        if (status.type === 'failed') this.#failSent(answers, status.error);
       });
     }
     return subscriber;
   }
 
-  #failAll(answers: Channel, error: TickbusError): void {
+  /** An ask that is not sent yet fails with the error of `startListening` instead. */
+  #failSent(answers: Channel, error: TickbusError): void {
     const reason = `The link of the answers on ${answers} failed for good: ${error.message}`;
-    for (const pending of this.#pending.values())
-      if (pending.answers === answers) pending.abort('TICKBUS_NO_ANSWER', reason, error);
+    for (const pending of this.#pending.values()) {
+      if (pending.answers !== answers || pending.state === 'unsent') continue;
+      pending.abort('TICKBUS_NO_ANSWER', reason, error);
+    }
   }
 }
 

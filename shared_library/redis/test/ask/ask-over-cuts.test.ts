@@ -51,6 +51,12 @@ it('an ask whose reply is lost gets its answer, or the answer after a retry, and
   expect(ids).toEqual(['lost-reply']);
 });
 
+it('fails with the error of the connection if there is none', async () => {
+  await using desk = new RedisPublisher({ host: '127.0.0.1', port: 1, logger: silentLogger });
+  const asked = desk.ask(CHANNELS.TRADE_COMMANDS, { bot: 'any' }, { type: 'pause' });
+  expect(await errorOf(asked)).toMatchObject({ code: 'TICKBUS_CONNECT_FAILED', messageId: undefined });
+});
+
 it('fails with the link for good, without waiting for its time', async () => {
   await redis.answers('ACL SETUSER desk on >secret allchannels ~* +@all');
   const url = redis.url.replace('//', '//desk:secret@');
