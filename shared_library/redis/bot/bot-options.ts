@@ -15,8 +15,10 @@ export type BotOptions = ConnectionOptions & BotFields;
 export type BotOverrides = ConnectionOptions & Partial<BotFields>;
 
 interface BotFields {
-  /** The name in commands, answers and the status: 1 to 128 characters. */
+  /** The name in commands, answers, the status and PRESENCE: 1 to 128 characters. */
   name: string;
+  /** Refuse to start while another program has this name, as in `RedisSubscriberOptions`. Default false. */
+  uniqueName?: boolean | undefined;
   /** The instruments of `onPrice`. Default: all. */
   prices?: readonly string[] | undefined;
   /** The venue of the prices, as in `priceChannel('kraken')`. Default: PRICE_DATA. */
@@ -34,6 +36,7 @@ interface BotFields {
 const NAMES: OptionNames<BotOptions> = {
   ...CONNECTION_NAMES,
   name: true,
+  uniqueName: true,
   prices: true,
   venue: true,
   maxAgeMs: true,

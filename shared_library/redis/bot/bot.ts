@@ -96,15 +96,16 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
   /** Use `defineBot`. */
   constructor(options: BotOptions) {
     checkBotOptions(options);
-    const { name, clock = systemClock, venue, prices, account } = options;
+    const { name, uniqueName, clock = systemClock, venue, prices, account } = options;
     const { maxAgeMs = DEFAULT_MAX_AGE_MS, statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS } = options;
     const { connection, isOwned } = connectionFrom(options);
     const logger = containedLogger(options.logger);
-    const shared = { connection, clock, logger };
+    // One participant in PRESENCE, because both have the connection and the name.
+    const shared = { connection, clock, logger, name, uniqueName };
     this.name = name;
     this.#connection = connection;
     this.#ownsConnection = isOwned;
-    this.publisher = new RedisPublisher({ ...shared, sender: name });
+    this.publisher = new RedisPublisher(shared);
     this.subscriber = new RedisSubscriber(shared);
     this.#subscriptions = new SubscriptionList(this.subscriber);
     const parts = { bot: name, publisher: this.publisher, clock, logger };

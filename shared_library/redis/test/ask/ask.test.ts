@@ -52,6 +52,16 @@ function answer(command_id: string, outcome: Outcome) {
 
 const ask = (more: Parameters<typeof publisher.ask<typeof TRADE_COMMANDS, 'pause'>>[2] = {}) =>
   publisher.ask(TRADE_COMMANDS, { bot: 'momentum' }, { ...PAUSE, ...more });
+/** Asks, and waits until the server has published the command. @returns the error of the call, later */
+async function published(more: Parameters<typeof ask>[0]): Promise<{ readonly failed: Promise<AskError> }> {
+  let onPublished: () => void = () => {};
+  const isPublished = new Promise<void>((resolve) => {
+    onPublished = resolve;
+  });
+  const failed = failure(ask({ ...more, onPublished }));
+  await isPublished;
+  return { failed };
+}
 const failure = (asked: Promise<unknown>) => errorOf(asked) as Promise<AskError>;
 
 describe('an answer', () => {
@@ -122,13 +132,12 @@ describe('without an answer', () => {
 
   it('fails after its time, when the command has expired', async () => {
     await answering();
-    const asked = failure(ask({ timeoutMs: 2_000 }));
-    await expect.poll(() => received).toHaveLength(1);
+    const { failed } = await published({ timeoutMs: 2_000 });
     await clock.advance(1_999);
-    const early = await Promise.race([asked, Promise.resolve('pending')]);
+    const early = await Promise.race([failed, Promise.resolve('pending')]);
     expect(early).toBe('pending');
     await clock.advance(1);
-    const error = await asked;
+    const error = await failed;
     expect(error).toMatchObject({ code: 'TICKBUS_NO_ANSWER', retryable: false, messageId: received[0] });
     expect(error.message).toMatch(/^momentum has not answered within 2000 ms: .*It does not start later/);
   });
@@ -137,29 +146,25 @@ describe('without an answer', () => {
     const lives: number[] = [];
     bot.subscribe(TRADE_COMMANDS, ({ expires_at = 0, timestamp }) => lives.push(expires_at - timestamp));
     await bot.startListening();
-    const asked = [ask({ timeoutMs: 500 }), ask({ timeoutMs: 60_000 }), ask({ expiresInMs: 700 })];
-    const outcomes = asked.map(failure);
-    await expect.poll(() => lives).toHaveLength(3);
+    const asks = [{ timeoutMs: 500 }, { timeoutMs: 60_000 }, { expiresInMs: 700 }];
+    const sent = await Promise.all(asks.map(published));
     expect(lives).toEqual([500, 30_000, 700]);
     await clock.advance(60_000);
-    const [, , late] = await Promise.all(outcomes);
-    expect(late?.code).toBe('TICKBUS_NO_ANSWER');
+    for (const { failed } of sent) expect((await failed).code).toBe('TICKBUS_NO_ANSWER');
   });
 
   it('says that it may still start, if the command outlives the call', async () => {
     await answering();
-    const asked = failure(ask({ timeoutMs: 1_000, expiresInMs: 5_000 }));
-    await expect.poll(() => received).toHaveLength(1);
+    const { failed } = await published({ timeoutMs: 1_000, expiresInMs: 5_000 });
     await clock.advance(1_000);
-    expect((await asked).message).toContain('It may still start until 5000 ms after sending.');
+    expect((await failed).message).toContain('It may still start until 5000 ms after sending.');
   });
 
   it('is settled by close', async () => {
     await answering();
-    const asked = failure(ask({ id: 'one' }));
-    await expect.poll(() => received).toEqual(['one']);
+    const { failed } = await published({ id: 'one' });
     await publisher.close();
-    expect(await asked).toMatchObject({ code: 'TICKBUS_CLOSED', messageId: 'one' });
+    expect(await failed).toMatchObject({ code: 'TICKBUS_CLOSED', messageId: 'one' });
     expect(await failure(ask())).toMatchObject({ code: 'TICKBUS_CLOSED' });
     expect((await answer('none', 'done')).receivers).toBe(0);
   });
@@ -198,11 +203,11 @@ describe('nothing is sent', () => {
 
   it('twice at once under one id', async () => {
     await answering();
-    const first = failure(ask({ id: 'same', timeoutMs: 100 }));
+    const { failed } = await published({ id: 'same', timeoutMs: 100 });
     expect(await failure(ask({ id: 'same' }))).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
-    await expect.poll(() => received).toEqual(['same']);
+    expect(received).toEqual(['same']);
     await clock.advance(100);
-    expect(await first).toMatchObject({ code: 'TICKBUS_NO_ANSWER' });
+    expect(await failed).toMatchObject({ code: 'TICKBUS_NO_ANSWER' });
   });
 
   it('if presence knows that nobody of that name is there', async () => {
