@@ -11,7 +11,9 @@ const memory = folder('transport/memory');
 const redis = folder('transport/redis');
 const subjects = folder('(publish|subscribe|freshness|lease|demand|presence|ask)');
 const entryPoints = `${library}(index|publisher|subscriber|lease|presence|connection|admin|constants|testing|bot)\\.ts$`;
-const insides = folder('(runtime|channel|wire|transport|publish|subscribe|freshness|lease|demand|presence|ask|bot)');
+const insides = folder(
+  '(runtime|channel|wire|transport|publish|subscribe|freshness|lease|demand|presence|ask|bot)',
+);
 const tests = '/test/';
 
 /** Files in `from` may import only `to` and each other. */

@@ -29,21 +29,10 @@ import {
   type HandledType,
   type OwnCommandHandler,
 } from './command-desk.ts';
-import { createSend, type Send } from './command-sender.ts';
+import { type BotStats, createSend, type Send } from './command-sender.ts';
 import { type PriceHandler, PriceHandlers } from './price-handlers.ts';
 import { runEnd } from './run-end.ts';
 import { SubscriptionList } from './subscription-list.ts';
-
-export interface BotStats {
-  /** Published commands. */
-  readonly commandsSent: number;
-  /** Commands whose publish failed or whose outcome is unknown. They are not retried. */
-  readonly commandsFailed: number;
-  /** Orders that were not sent because the bot was paused. */
-  readonly ordersHeldBack: number;
-  /** Commands for this bot that were delivered. */
-  readonly commandsReceived: number;
-}
 
 const DEFAULT_MAX_AGE_MS = 5_000;
 const DEFAULT_STATUS_INTERVAL_MS = 2_000;

@@ -1,4 +1,4 @@
-// Sends commands to other bots. While the bot is paused, it sends no orders.
+// Sends commands to other bots, and counts. While the bot is paused, it sends no orders.
 
 import type { MessageType, PayloadInput } from '../channel/channel.ts';
 import type { TradeCommands } from '../channel/trade-commands.ts';
@@ -20,11 +20,19 @@ export type Send = <T extends MessageType<TradeCommands>>(
   data: PayloadInput<TradeCommands, T> | DeepReadonly<PayloadInput<TradeCommands, T>>,
 ) => Promise<boolean>;
 
-export interface SendCounters {
-  commandsSent: number;
-  commandsFailed: number;
-  ordersHeldBack: number;
+export interface BotStats {
+  /** Published commands. */
+  readonly commandsSent: number;
+  /** Commands whose publish failed or whose outcome is unknown. They are not retried. */
+  readonly commandsFailed: number;
+  /** Orders that were not sent because the bot was paused. */
+  readonly ordersHeldBack: number;
+  /** Commands for this bot that were delivered. */
+  readonly commandsReceived: number;
 }
+
+/** The counters of `createSend`. */
+type SendCounters = { -readonly [K in Exclude<keyof BotStats, 'commandsReceived'>]: number };
 
 export function createSend(
   publisher: RedisPublisher,
