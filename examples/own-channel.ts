@@ -21,6 +21,15 @@ for await (const { data } of fills) {
   if (data.quantity === 30) break;
 }
 
+// A reader that comes late begins with the last fills that the server keeps.
+await using late = new RedisSubscriber();
+const last = late.messages(FILLS, { from: { last: 2 } });
+await late.startListening();
+for await (const { data } of last) {
+  console.log(`late: ${data.quantity}`);
+  if (data.quantity === 30) break;
+}
+
 try {
   await publisher.publish(FILLS, { order: 'a-1', quantity: -1 });
 } catch (error) {
@@ -31,4 +40,6 @@ try {
 // filled 10 of a-1
 // filled 20 of a-1
 // filled 30 of a-1
+// late: 20
+// late: 30
 // TICKBUS_INVALID_MESSAGE at data.quantity

@@ -233,3 +233,17 @@ describe('a failed send', () => {
     expect(bot.stats).toMatchObject({ commandsSent: 1, commandsFailed: 1 });
   });
 });
+
+it('onMessage begins with the last messages of an own channel', async () => {
+  const FILLS = defineChannel('FILLS', {
+    kind: 'event',
+    history: 100,
+    messages: { fill: z.object({ n: z.number() }) },
+  });
+  for (let n = 1; n <= 30; n++) await desk.publisher.publish(FILLS, { n });
+  const seen: number[] = [];
+  const bot = desk.define().onMessage(FILLS, ({ data }) => seen.push(data.n), { from: { last: 20 } });
+  await bot.start();
+  await desk.publisher.publish(FILLS, { n: 31 });
+  await expect.poll(() => seen).toEqual(Array.from({ length: 21 }, (_, index) => index + 11));
+});
