@@ -31,6 +31,8 @@ export const PARTICIPANTS = {
     server: 'redis-cluster',
     packages: [],
   },
+  'tickbus-trades': { title: 'tickbus, trades with a history by key', server: 'redis', packages: [] },
+  'tickbus-bars': { title: 'tickbus, bars with a history by key', server: 'redis', packages: [] },
   'tickbus-beside-stalled': { title: 'tickbus, beside stalled consumers', server: 'redis', packages: [] },
   'node-redis': { title: 'node-redis', server: 'redis', packages: ['redis'] },
   'node-redis-parse': { title: 'node-redis, parsing only', server: 'redis', packages: ['redis'] },
@@ -55,6 +57,7 @@ export const PARTICIPANTS = {
   mqtt: { title: 'MQTT.js, mosquitto', server: 'mosquitto', packages: ['mqtt'] },
   'redis-benchmark': { title: 'redis-benchmark (floor)', server: 'redis', packages: [] },
   hgetall: { title: 'one HGETALL and parse', server: 'redis', packages: ['redis'] },
+  xrevrange: { title: 'one XREVRANGE and parse', server: 'redis', packages: ['redis'] },
   nothing: { title: 'an empty process', server: 'redis', packages: [] },
 } as const satisfies Readonly<Record<string, Participant>>;
 

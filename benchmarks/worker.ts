@@ -27,6 +27,9 @@ const OPERATIONS = {
     (await joiner()).joinByTickbus(options),
   joinByHgetall: async (options: Parameters<typeof joining.joinByHgetall>[0]) =>
     (await joiner()).joinByHgetall(options),
+  joinBars: async (options: Parameters<typeof joining.joinBars>[0]) => (await joiner()).joinBars(options),
+  joinByXrevrange: async (options: Parameters<typeof joining.joinByXrevrange>[0]) =>
+    (await joiner()).joinByXrevrange(options),
   measureMemory,
 };
 

@@ -21,6 +21,8 @@ interface Variation {
   readonly server?: 'redis-cluster';
   /** The number of partitions of the channel. Default 1. */
   readonly partitions?: number;
+  /** The events that carry the ticks, with a history of each instrument on the server. Default: prices. */
+  readonly events?: 'trades' | 'bars';
 }
 
 /** TTL of the publisher's lease: the default of the library. */
@@ -40,13 +42,13 @@ export function tickbusPeer(library: string, variation: Variation = {}): Peer {
     async publisher(address, name) {
       const server = addressOf(address);
       const { RedisPublisher } = (await import(`${library}/publisher`)) as typeof publishing;
-      const channel = await channelOf(library, name);
+      const channel = await channelOf(library, name, variation);
       const lease = writer === 'leased' ? await heldLease(library, server, channel, variation) : undefined;
       const validation = validates ? {} : { validate: false };
       const publisher = new RedisPublisher({ ...server, sender: 'gateway', lease, ...validation });
       await publisher.connect();
       return {
-        publish: (payload) => publisher.publish(channel, payload),
+        publish: (payload) => publisher.publish(channel, toEvent(payload, variation)),
         close: async () => {
           await publisher.close();
           await lease?.close();
@@ -57,7 +59,7 @@ export function tickbusPeer(library: string, variation: Variation = {}): Peer {
     async subscriber(address, name, onPayload, keys) {
       const server = addressOf(address);
       const { RedisSubscriber } = (await import(`${library}/subscriber`)) as typeof subscribing;
-      const channel = await channelOf(library, name);
+      const channel = await channelOf(library, name, variation);
       const subscriber = new RedisSubscriber(server);
       subscriber.subscribe(
         channel,
@@ -86,9 +88,32 @@ export function tickbusPeer(library: string, variation: Variation = {}): Peer {
   };
 }
 
-async function channelOf(library: string, name: ChannelName): Promise<channels.Channel> {
+/** The payload that carries the tick on the channel of the variation. */
+function toEvent(payload: PeerPayload, { events }: Variation): PeerPayload | object {
+  if (events === undefined || !('price' in payload)) return payload;
+  const { symbol, price, size, timestamp, venue } = payload;
+  if (events === 'trades') return { symbol, price, size, timestamp, trade_id: String(timestamp), venue };
+  const [start, end] = [Math.trunc(timestamp), Math.trunc(timestamp) + 60_000];
+  const figures = {
+    open: price,
+    high: price,
+    low: price,
+    close: price,
+    volume: size,
+    trades: 1,
+    vwap: price,
+  };
+  return { symbol, interval: '1m', start, end, ...figures, complete: true, revision: 0, venue };
+}
+
+async function channelOf(
+  library: string,
+  name: ChannelName,
+  { events }: Variation,
+): Promise<channels.Channel> {
   const { CHANNELS } = (await import(`${library}/constants`)) as typeof constants;
   const { defineChannel } = (await import(library)) as typeof channels;
+  if (events !== undefined) return events === 'trades' ? CHANNELS.TRADES : CHANNELS.BARS;
   if (name === 'price') return CHANNELS.PRICE_DATA;
   return defineChannel('BOOKS', { kind: 'state', key: 'symbol', messages: { book } });
 }

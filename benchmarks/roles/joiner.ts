@@ -1,10 +1,12 @@
-// A late joiner: reads all last values of a state channel, with tickbus or with plain commands.
+// A late joiner: reads all last values of a state channel, or the last bars of one instrument, with tickbus or with
+// plain commands.
 
 import { createClient } from 'redis';
 import { CHANNELS } from 'tickbus/constants';
 import type * as subscribing from 'tickbus/subscriber';
+import { RedisSubscriber } from 'tickbus/subscriber';
 import type { Address } from '../peers/peer.ts';
-import { monotonicMs, tickSource } from '../ticks.ts';
+import { monotonicMs, symbolsOf, tickSource } from '../ticks.ts';
 import { ownCpuUs } from './cpu.ts';
 import { loadPeer } from './peers.ts';
 
@@ -13,11 +15,12 @@ export interface JoinReport {
   readonly cpuUs: number;
 }
 
-/** Publishes one tick of each instrument, so that the server stores its last value. */
-export async function fill({ peer, server, seed, instruments }: FillOptions): Promise<void> {
+/** Publishes ticks of each instrument, so that the server stores its last value or its history. */
+export async function fill({ peer, server, seed, instruments, rounds = 1 }: FillOptions): Promise<void> {
   const publisher = await (await loadPeer(peer)).publisher(server, 'price');
   const next = tickSource(seed, instruments);
-  await Promise.all(Array.from({ length: instruments }, () => publisher.publish(next())));
+  for (let round = 0; round < rounds; round++)
+    await Promise.all(Array.from({ length: instruments }, () => publisher.publish(next())));
   await publisher.close();
 }
 
@@ -27,6 +30,8 @@ interface FillOptions {
   readonly server: Address;
   readonly seed: number;
   readonly instruments: number;
+  /** Ticks of each instrument. Default 1. */
+  readonly rounds?: number;
 }
 
 interface JoinOptions {
@@ -74,6 +79,45 @@ export function joinByHgetall({ server, instruments }: JoinOptions): Promise<Joi
     return () => client.close();
   });
 }
+
+interface BarsOptions {
+  readonly server: Address;
+  readonly bars: number;
+}
+
+/** Measures from the creation of the subscriber until its handler has received the last bars, validated. */
+export function joinBars({ server, bars }: BarsOptions): Promise<JoinReport> {
+  return measured(async () => {
+    const subscriber = new RedisSubscriber(server);
+    let received = 0;
+    const complete = new Promise<void>((resolve) => {
+      const handler = () => {
+        received++;
+        if (received === bars) resolve();
+      };
+      subscriber.subscribe(CHANNELS.BARS, handler, { keys: [BAR_KEY], from: { last: bars } });
+    });
+    await subscriber.startListening();
+    await complete;
+    return () => subscriber.close();
+  });
+}
+
+/** Measures from the creation of the client until every bar is parsed, without validation or live data. */
+export function joinByXrevrange({ server, bars }: BarsOptions): Promise<JoinReport> {
+  return measured(async () => {
+    const client = createClient({ socket: { ...server } });
+    await client.connect();
+    const key = `tickbus:{BARS}:history:${BAR_KEY}`;
+    const stored = await client.xRevRange(key, '+', '-', { COUNT: bars });
+    const parsed = (stored ?? []).map(({ message }) => JSON.parse(message.m ?? '') as unknown);
+    if (parsed.length !== bars) throw new Error(`Found ${parsed.length} of ${bars} bars.`);
+    return () => client.close();
+  });
+}
+
+/** The bars of the first instrument. */
+const BAR_KEY = `${symbolsOf(1)[0]}/1m`;
 
 async function measured(join: () => Promise<() => Promise<void>>): Promise<JoinReport> {
   globalThis.gc?.();

@@ -1,0 +1,5 @@
+// tickbus with bars in place of prices: the server keeps a history of each instrument.
+
+import { tickbusPeer } from './tickbus-library.ts';
+
+export const peer = tickbusPeer('tickbus', { events: 'bars' });
