@@ -25,6 +25,11 @@ export class Progress {
     this.#confirmed = since;
   }
 
+  /** The messages after this position are missing; undefined if none has been reached. */
+  get readSince(): Position | undefined {
+    return this.#confirmed ?? this.#position;
+  }
+
   /** The last delivered position; undefined before the first message or answer of the server. */
   get position(): Position | undefined {
     return this.#position;

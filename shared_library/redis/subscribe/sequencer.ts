@@ -27,17 +27,15 @@ export interface SequencerOptions
  * States:
  *
  * - `idle`: not subscribed yet.
- * - `recovering`: subscribed; a read of the channel's state is due or in flight, and messages that arrive are held. A
- *   new connection, a new receiver, too many held messages or a doubtful result starts another recovery, which discards
- *   the result of this one.
+ * - `recovering`: subscribed; a read of the channel is due or in flight, and messages that arrive are held. A new
+ *   connection, a new receiver, too many held messages or a doubtful result discards this recovery and starts another.
  * - `live`: the next message after the position is delivered; a message ahead, of a new epoch, or with an unconfirmed
- *   delivered number starts a recovery. During a pause after forged numbers (`RecoveryPause`) a message ahead or of a
- *   new epoch is held, and the recovery starts at the end of the pause.
+ *   delivered number starts a recovery. After forged numbers it is held until the end of a pause (`RecoveryPause`).
  * - `closed`: nothing is delivered any more.
  *
  * Subscribing and reading use one ordered link, so all messages published before a read arrive before its reply.
- * `#enter` is the only method that changes the mode. A `plain` channel has no positions and is live once subscribed.
- * A user who may subscribe but not read (`#mayRead` is false) gets messages as they arrive, and losses are reported.
+ * `#enter` is the only method that changes the mode. A `plain` channel has no positions and is live once subscribed. A
+ * user who may subscribe but not read (`#mayRead` is false) gets messages as they arrive, and losses are reported.
  */
 export class Sequencer {
   readonly #options: SequencerOptions;
@@ -236,8 +234,10 @@ export class Sequencer {
     this.#readsSnapshot = channel.kind === 'state' && (fanOut.hasNewReceiver || this.#recovery.isDistrusted);
     this.#recovery.begin();
     const heldBeforeRead = this.#held.all.length;
+    // A new subscriber needs no history: what was published after it subscribed has arrived.
+    const first = channel.kind === 'event' && heldBeforeRead === 0 ? 'head' : undefined;
     this.#queries.read(
-      this.#readsSnapshot ? undefined : (this.#progress.confirmed ?? this.#progress.position),
+      this.#readsSnapshot ? undefined : (this.#progress.readSince ?? first),
       (state) => this.#completeRecovery(state, heldBeforeRead),
       (error) => this.#recoveryFailed(error),
     );

@@ -66,9 +66,11 @@ export class StateQueries {
   /**
    * Reads the state of the channel, with the messages kept after `since`, or all kept messages if it is undefined. On a
    * `state` channel, only last values of `keys` are needed.
+   *
+   * @param since `head`: only the messages published during the call
    */
   read(
-    since: Position | undefined,
+    since: Position | 'head' | undefined,
     onState: (state: ChannelState) => void,
     onFailed: (error: TickbusError) => void,
   ): void {
@@ -77,9 +79,20 @@ export class StateQueries {
     const { signal } = this.#abort;
     const keys = this.#options.keys?.();
     const generation = this.#generation;
-    const sentAt = clock.monotonic();
-    this.#reading = transport.read(channel, since, { keys, signal }).then(
+    let sentAt = clock.monotonic();
+    const readAfter = (position: Position | undefined) => {
+      sentAt = clock.monotonic();
+      return transport.read(channel, position, { keys, signal });
+    };
+    const answer =
+      since === 'head'
+        ? transport
+            .head(channel)
+            .then(({ position }) => (generation === this.#generation ? readAfter(position) : undefined))
+        : readAfter(since);
+    this.#reading = answer.then(
       (state) => {
+        if (state === undefined) return;
         onAnswer?.(sentAt, state.at);
         if (generation !== this.#generation) return;
         this.#confirmedAt = sentAt;
