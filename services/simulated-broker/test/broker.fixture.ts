@@ -1,7 +1,7 @@
 // Starts simulated brokers with a manual price source, and closes them after each test.
 
-import { afterEach } from 'vitest';
-import { type SimulatedBroker, type SimulatedBrokerOptions, startSimulatedBroker } from '../broker.ts';
+import { onTestFinished } from 'vitest';
+import { type SimulatedBrokerOptions, startSimulatedBroker } from '../broker.ts';
 import { ManualSource } from './manual-source.fixture.ts';
 
 export const CONNECTED = [{ T: 'success', msg: 'connected' }];
@@ -20,16 +20,10 @@ export const NO_SUBSCRIPTIONS = {
   cancelErrors: [],
 };
 
-const started: SimulatedBroker[] = [];
-
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((broker) => broker.close()));
-});
-
 export async function startBroker(options: SimulatedBrokerOptions = {}) {
   const source = new ManualSource();
   const broker = await startSimulatedBroker({ source, ...options });
-  started.push(broker);
+  onTestFinished(() => broker.close());
   return { broker, source, url: broker.url, port: broker.port };
 }
 

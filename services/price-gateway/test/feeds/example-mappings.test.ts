@@ -3,12 +3,12 @@
 import { fileURLToPath } from 'node:url';
 import { type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { loadMapping } from '../../feeds/mapping-module.ts';
 import { AT, ManualMarket, quote, trade } from '../gateway.fixture.ts';
 import { coinbaseProtocol } from '../replay/coinbase-protocol.fixture.ts';
 import { COINBASE_CAPTURE, SKIP_REASON } from '../replay/recorded-sessions.fixture.ts';
-import { cleanUps, observe, startServer } from './websocket-feed.fixture.ts';
+import { observe, startServer } from './websocket-feed.fixture.ts';
 
 const COINBASE_EXAMPLE = fileURLToPath(new URL('../../../../examples/coinbase-mapping.mjs', import.meta.url));
 const BROKER_EXAMPLE = fileURLToPath(
@@ -72,7 +72,7 @@ describe('with the example mapping for the simulated broker', () => {
   it('logs in, and reports trades and quotes of requested symbols', async () => {
     const market = new ManualMarket();
     const broker = await startSimulatedBroker({ source: market });
-    cleanUps.push(() => broker.close());
+    onTestFinished(() => broker.close());
     const observed = observe({ url: broker.url, mapping: await loadMapping(BROKER_EXAMPLE) }, ['AAPL']);
     await observed.subscribed.until((symbols) => symbols.includes('AAPL'));
     market.push(quote(100, 101), trade(7, 'MSFT'), trade(100.5));
@@ -94,7 +94,7 @@ describe('with the example mapping for the simulated broker', () => {
 
   it('stays down after a wrong key, and retries while another client holds the connection', async () => {
     const broker = await startSimulatedBroker({ source: new ManualMarket() });
-    cleanUps.push(() => broker.close());
+    onTestFinished(() => broker.close());
     const mapping = await loadMapping(BROKER_EXAMPLE);
     const open = () => ({ action: 'auth', key: 'local-key', secret: 'wrong' });
     const wrong = observe({ url: broker.url, mapping: { ...mapping, open } }, ['AAPL']);

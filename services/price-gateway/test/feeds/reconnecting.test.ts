@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { createAlpacaFeed } from '../../feeds/alpaca-feed.ts';
 import type { Feed } from '../../feeds/feed.ts';
 import { retryDelayMs } from '../../feeds/feed-backoff.ts';
@@ -11,7 +11,7 @@ import type { FrameItem, Mapping } from '../../mapping.ts';
 import { CREDENTIALS, ManualMarket, trade } from '../gateway.fixture.ts';
 import { ObservedFeed } from './observed-feed.fixture.ts';
 import { startVenueServer } from './venue-server.fixture.ts';
-import { cleanUps, observe } from './websocket-feed.fixture.ts';
+import { observe } from './websocket-feed.fixture.ts';
 
 /** A mapping whose frames are lists of items. */
 const ITEM_MAPPING: Mapping = { read: (frame) => frame as FrameItem[] };
@@ -53,7 +53,7 @@ it('starts again with the shortest delay after a price, not after a heartbeat or
 it('doubles the delay of the alpaca feed while the broker accepts it and drops it without a price', async () => {
   const market = new ManualMarket();
   const broker = await startSimulatedBroker({ source: market });
-  cleanUps.push(() => broker.close());
+  onTestFinished(() => broker.close());
   const observed = observeFeed(createAlpacaFeed({ url: broker.url, ...CREDENTIALS }));
   for (let session = 1; session <= 3; session++) {
     await live(observed, session);
@@ -130,7 +130,7 @@ it('waits as long as an error item of the mapping says, but not longer than an h
 
 function observeFeed(feed: Feed, grant?: ConstructorParameters<typeof ObservedFeed>[2]): ObservedFeed {
   const observed = new ObservedFeed(feed, ['AAPL'], grant);
-  cleanUps.push(() => feed.close());
+  onTestFinished(() => feed.close());
   return observed;
 }
 

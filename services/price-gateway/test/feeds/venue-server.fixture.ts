@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { onTestFinished } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ReceivedValues } from '../gateway.fixture.ts';
-import { cleanUps } from './websocket-feed.fixture.ts';
 
 export interface VenueServerOptions {
   /** Returns the HTTP answer that refuses a connection; undefined to accept it. */
@@ -44,7 +44,7 @@ export async function startVenueServer(options: VenueServerOptions = {}): Promis
   });
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
-  cleanUps.push(async () => {
+  onTestFinished(async () => {
     for (const socket of server.clients) socket.terminate();
     http.close();
     http.closeAllConnections();

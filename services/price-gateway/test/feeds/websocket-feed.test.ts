@@ -2,12 +2,12 @@
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { WebSocketFeedOptions } from '../../feeds/websocket-feed.ts';
 import type { FrameItem, Mapping } from '../../mapping.ts';
 import { trade } from '../gateway.fixture.ts';
 import type { VenueProtocol } from '../replay/replay-server.fixture.ts';
-import { cleanUps, observe, startServer } from './websocket-feed.fixture.ts';
+import { observe, startServer } from './websocket-feed.fixture.ts';
 
 /** A venue that ignores messages; the test sends its frames. */
 const ANY_PROTOCOL: VenueProtocol = { answer: () => [], topicOf: () => undefined };
@@ -124,7 +124,7 @@ it.each([
     socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`),
   );
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-  cleanUps.push(() => new Promise((resolve) => http.close(resolve)));
+  onTestFinished(() => new Promise((resolve) => http.close(() => resolve())));
   const observed = observe(
     { url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}`, mapping: ITEM_MAPPING },
     ['AAPL'],

@@ -8,7 +8,8 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { flood, frame, HostileServer, OPCODES, repeated } from '../feeds/hostile-server.fixture.ts';
 import { GatewayProcess, gatewaySettings } from './child-processes.fixture.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+// The flood takes long on a busy machine.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 const MAPPING = await bundledProgram(new URL('./empty-mapping.fixture.ts', import.meta.url));
 

@@ -2,6 +2,7 @@
 
 import type { TradeEvent } from '@tickbus/capture';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
+import { onTestFinished } from 'vitest';
 import { codecFor } from '../../../simulated-broker/codec.ts';
 import { createAlpacaFeed } from '../../feeds/alpaca-feed.ts';
 import { createCcxtFeed } from '../../feeds/ccxt-feed.ts';
@@ -9,7 +10,6 @@ import type { Feed } from '../../feeds/feed.ts';
 import { createWebSocketFeed } from '../../feeds/websocket-feed.ts';
 import type { FrameItem } from '../../mapping.ts';
 import { startVenueServer } from '../feeds/venue-server.fixture.ts';
-import { cleanUps } from '../feeds/websocket-feed.fixture.ts';
 import { CREDENTIALS, ManualMarket } from '../gateway.fixture.ts';
 import { binanceProtocol } from '../replay/binance-protocol.fixture.ts';
 import { ReplayServer } from '../replay/replay-server.fixture.ts';
@@ -44,7 +44,7 @@ export const TRADE_VENUES: Readonly<Record<'websocket' | 'alpaca' | 'ccxt', () =
 
   async alpaca() {
     const broker = await startSimulatedBroker({ source: new ManualMarket() });
-    cleanUps.push(() => broker.close());
+    onTestFinished(() => broker.close());
     return {
       symbol: 'AAPL',
       get isSubscribed() {
@@ -58,7 +58,7 @@ export const TRADE_VENUES: Readonly<Record<'websocket' | 'alpaca' | 'ccxt', () =
 
   async ccxt() {
     const server = await ReplayServer.start(await binanceProtocol());
-    cleanUps.push(() => server.close());
+    onTestFinished(() => server.close());
     return {
       symbol: 'SUSHI/USDT:USDT',
       get isSubscribed() {

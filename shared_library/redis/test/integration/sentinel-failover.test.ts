@@ -1,22 +1,18 @@
-// Failovers of a real Sentinel group: how soon publishers and subscribers are live again, and that no loss is silent.
+// Failovers of a real Sentinel group: publishers and subscribers are live again, and no loss is silent. The fault
+// scenarios of Sentinel groups check how soon, because nothing else runs beside them.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ProxiedServer, SentinelGroup } from '@tickbus/fault-kit/sentinel-group';
 import { Random } from '@tickbus/test-kit/random';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { expectNoHarm } from './no-harm.fixture.ts';
-import { LEASE_TTL_MS, SentinelTraffic, SHARED } from './sentinel-traffic.fixture.ts';
+import { SentinelTraffic, SHARED } from './sentinel-traffic.fixture.ts';
 
 const SEED = 1;
 const DOWN_AFTER_MS = 1_000;
-const LIVE_AGAIN_MS = DOWN_AFTER_MS + 4_000;
-/** A lease that expired during the failover is granted again at most one TTL later. */
-const LEASED_AGAIN_MS = LIVE_AGAIN_MS + LEASE_TTL_MS;
-/** A client asks the sentinels once a second. */
-const MOVED_MS = 3_000;
 const MESSAGES_MEANWHILE = 100;
 const LAG_MS = 300;
-const TEST_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 120_000;
 
 async function startTraffic(args: readonly string[] = []) {
   const group = await SentinelGroup.start({ random: new Random(SEED), downAfterMs: DOWN_AFTER_MS, args });
@@ -63,19 +59,14 @@ const FAULTS: readonly Fault[] = [
 
 describe('when the master', () => {
   it.each(FAULTS)(
-    '$fault, all channels are live again in time, and no loss is silent',
+    '$fault, all channels are live again, and no loss is silent',
     async ({ args, inject }) => {
       const { group, traffic, master } = await startTraffic(args);
       await inject(group, master);
-      const failedAt = performance.now();
       await traffic.untilNewEpoch(SHARED);
       await traffic.untilLive(SHARED);
-      const tookMs = performance.now() - failedAt;
       await traffic.untilNewEpoch();
       await traffic.untilLive();
-      const leaseTookMs = performance.now() - failedAt;
-      expect(tookMs).toBeLessThan(LIVE_AGAIN_MS);
-      expect(leaseTookMs).toBeLessThan(LEASED_AGAIN_MS);
       expect(await group.master()).not.toBe(master);
       await expectNothingSilent(traffic);
     },
@@ -90,10 +81,8 @@ describe('clients that are isolated together with the old master', () => {
       const { group, traffic, master } = await startTraffic();
       group.isolate(master, await group.linksTo(master, ' name=tickbus:'));
       await group.untilMaster((server) => server !== master);
-      const promotedAt = performance.now();
       await traffic.untilNewEpoch(SHARED);
       await traffic.untilLive(SHARED);
-      expect(performance.now() - promotedAt).toBeLessThan(MOVED_MS);
       await expectNothingSilent(traffic);
     },
     TEST_TIMEOUT_MS,
@@ -113,10 +102,8 @@ describe('clients that are isolated together with the old master', () => {
       await group.untilMaster((server) => server !== master);
       await traffic.untilHandled(MESSAGES_MEANWHILE, SHARED);
       for (const { proxy } of group.sentinels) proxy.heal();
-      const healedAt = performance.now();
       await traffic.untilNewEpoch(SHARED);
       await traffic.untilLive(SHARED);
-      expect(performance.now() - healedAt).toBeLessThan(MOVED_MS);
       await expectNothingSilent(traffic);
     },
     TEST_TIMEOUT_MS,
