@@ -7,7 +7,7 @@ import { BROKER_LIMITS, closeBrokerSocket, openBrokerSocket } from './broker-soc
 import type { Feed } from './feed.ts';
 import { retryAfterMsOf } from './feed-backoff.ts';
 import { defineFeedKind } from './feed-kind.ts';
-import { DecodeLimitError, FrameDecoder } from './frame-decoder.ts';
+import { DecodeLimitError, MappedFrameDecoder } from './mapped-frame-decoder.ts';
 import {
   describeUnread,
   type ItemListener,
@@ -91,7 +91,7 @@ class WebSocketSession implements Session {
   /** Symbols that were requested on this connection. */
   #subscribed: ReadonlySet<string> = new Set();
   readonly #notJson = new TurnCounter();
-  readonly #decoder: FrameDecoder | undefined;
+  readonly #decoder: MappedFrameDecoder | undefined;
   readonly #answers = new AnswerLimit();
   /** Receives the items of frames. */
   readonly #items: ItemListener;
@@ -106,7 +106,7 @@ class WebSocketSession implements Session {
   ) {
     const { url, mapping, handshakeTimeoutMs } = options;
     this.#options = options;
-    this.#decoder = mapping.decode && new FrameDecoder(mapping.decode);
+    this.#decoder = mapping.decode && new MappedFrameDecoder(mapping.decode);
     this.#listener = listener;
     this.#items = { ...listener, onSend: (message) => this.#answer(message) };
     this.#requested = new Set(symbols);

@@ -3,7 +3,7 @@
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { BROKER_LIMITS } from '../../feeds/broker-socket.ts';
-import { FrameDecoder } from '../../feeds/frame-decoder.ts';
+import { MappedFrameDecoder } from '../../feeds/mapped-frame-decoder.ts';
 import type { FrameItem, Mapping } from '../../mapping.ts';
 import { trade } from '../gateway.fixture.ts';
 import { startVenueServer } from './venue-server.fixture.ts';
@@ -119,7 +119,7 @@ it('ends the connection also if the mapping hides the error, or returns a text t
 });
 
 it('ends a connection with many frames that each decompress to just less than the limit', () => {
-  const decoder = new FrameDecoder((bytes, { gunzip }) => gunzip(bytes));
+  const decoder = new MappedFrameDecoder((bytes, { gunzip }) => gunzip(bytes));
   const large = gzipSync(Buffer.alloc(MIB));
   expect(large.length).toBeLessThan(2_000);
   const decodeAll = () => {

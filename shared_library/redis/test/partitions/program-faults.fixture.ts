@@ -2,12 +2,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { changeUser, createUser } from '../integration/integration.fixture.ts';
-import { type Candidate, type Fault, TTL_MS, type World } from './program-world.fixture.ts';
+import { type Fault, type PartitionCandidate, TTL_MS, type World } from './program-world.fixture.ts';
 
 export async function inject(
   world: World,
   fault: Fault,
-  victim: Candidate,
+  victim: PartitionCandidate,
   rules: readonly string[],
 ): Promise<void> {
   const { random, redis, options } = world;

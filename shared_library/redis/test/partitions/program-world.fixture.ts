@@ -79,7 +79,7 @@ export const newChannel = (kind: 'state' | 'event', count?: number) =>
   });
 
 /** A process that wants the lease, behind proxies of its own. */
-export class Candidate {
+export class PartitionCandidate {
   readonly name: string;
   readonly #world: World;
   holding!: HoldingProxy;

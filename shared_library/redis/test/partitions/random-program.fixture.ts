@@ -9,10 +9,10 @@ import { createUser, newPlainClient } from '../integration/integration.fixture.t
 import { check } from './program-check.fixture.ts';
 import { inject } from './program-faults.fixture.ts';
 import {
-  Candidate,
   type Fault,
   KEYS,
   newChannel,
+  PartitionCandidate,
   type ProgramOptions,
   type Sent,
   World,
@@ -49,7 +49,7 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramResult
     await plain.subscribe('ATTACK', (text, name) => note(world, text, name));
   }
 
-  const candidates = [new Candidate('A', world), new Candidate('B', world)] as const;
+  const candidates = [new PartitionCandidate('A', world), new PartitionCandidate('B', world)] as const;
   for (const one of candidates) await one.open(counts[0]);
   const end = performance.now() + ms;
   let nextFault = performance.now() + 100;
@@ -64,7 +64,7 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramResult
     const fault = random.pick(options.faults as [Fault, ...Fault[]]);
     const victim =
       candidates.find((one) => one.holds && random.percent(80)) ??
-      random.pick([...candidates] as [Candidate, ...Candidate[]]);
+      random.pick([...candidates] as [PartitionCandidate, ...PartitionCandidate[]]);
     world.done.push(fault);
     isFaulty = true;
     running.push(

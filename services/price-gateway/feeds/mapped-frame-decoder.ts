@@ -15,7 +15,7 @@ const MAX_INFLATED_PER_TURN = 4 * MAX_DECODED_BYTES;
 
 type Inflate = (bytes: Uint8Array, options: ZlibOptions) => Buffer;
 
-export class FrameDecoder {
+export class MappedFrameDecoder {
   readonly #decode: NonNullable<Mapping['decode']>;
   readonly #inflatedBytes = new TurnCounter();
   readonly #textTools: FrameTools;
