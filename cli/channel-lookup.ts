@@ -1,6 +1,7 @@
-// Finds channels by name: a bundled channel, that of a venue, or any other Redis channel as kind `plain`.
+// Finds channels by name: a bundled channel, one of the user's own, that of a venue, or any other as kind `plain`.
 
-import type { Channel, PriceChannel } from 'tickbus';
+import { commandsAmong, withOwnChannels } from '@tickbus/operator-kit/own-channels';
+import type { Channel, PriceChannel, TradeCommands } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import { barChannel, CHANNELS, priceChannel, tradeChannel, venueOf } from 'tickbus/constants';
 import { UsageError } from './exit.ts';
@@ -8,15 +9,32 @@ import { UsageError } from './exit.ts';
 /** The fields of a channel that a wire reader needs. */
 export type WireChannel = Pick<Channel, 'name' | 'kind' | 'history'>;
 
-const BUNDLED: ReadonlyMap<string, Channel> = new Map(
-  Object.values(CHANNELS).map((channel: Channel) => [channel.name, channel]),
-);
+let own: readonly Channel[] = [];
+let known = byName(withOwnChannels(own));
 
-export const bundledNames: readonly string[] = [...BUNDLED.keys()];
+/** Replaces the user's own channels of all lookups. A process runs one command, which calls it once, before its verb. */
+export function setOwnChannels(channels: readonly Channel[]): void {
+  own = channels;
+  known = byName(withOwnChannels(own));
+}
 
-/** Also finds the channels of venues, such as PRICE_DATA.kraken. */
-export function bundledChannel(name: string): Channel | undefined {
-  return BUNDLED.get(name) ?? venueChannel(name);
+export function ownChannels(): readonly Channel[] {
+  return own;
+}
+
+/** Names of the bundled channels and of the user's own. */
+export function knownNames(): readonly string[] {
+  return [...known.keys()];
+}
+
+/** A bundled channel, one of the user's own, or that of a venue, such as PRICE_DATA.kraken. */
+export function knownChannel(name: string): Channel | undefined {
+  return known.get(name) ?? venueChannel(name);
+}
+
+/** TRADE_COMMANDS with the user's own types, which the compiler does not know. */
+export function commandChannel(): TradeCommands {
+  return commandsAmong(own);
 }
 
 /** @throws UsageError unless it is PRICE_DATA, or that of a venue */
@@ -50,49 +68,54 @@ export const ANYTHING = {
   '~standard': { version: 1, vendor: 'tickbus', validate: (value: unknown) => ({ value }) },
 } as const;
 
-/** The bundled channel of that name or that of a venue, otherwise a plain channel. */
+/** The known channel of that name, otherwise a plain channel. */
 export function wireChannel(name: string): WireChannel {
   if (name === '') throw new UsageError('The channel name is empty. Name a channel, such as PRICE_DATA.');
-  return bundledChannel(name) ?? { name, kind: 'plain', history: 0 };
+  return knownChannel(name) ?? { name, kind: 'plain', history: 0 };
 }
 
 /**
- * Returns the given names without duplicates. If no names are given: all bundled channels, or with `withKeys` only
- * the bundled channels that have keys.
+ * Returns the given names without duplicates. If no names are given: all known channels, or with `withKeys` only
+ * those that have keys.
  *
  * @throws UsageError
  */
 export function chosenNames(given: readonly string[], withKeys: boolean): readonly string[] {
   if (given.length === 0)
-    return withKeys ? bundledNames.filter((name) => BUNDLED.get(name)?.keyed) : bundledNames;
+    return withKeys ? knownNames().filter((name) => known.get(name)?.keyed) : knownNames();
   for (const name of given) wireChannel(name);
   return [...new Set(given)];
 }
 
-/** The note printed for a channel that is not bundled. */
+/** The note printed for a channel that is not known. */
 export function hintFor(name: string): string {
   const similar = similarChannel(name);
   const question = similar === undefined ? '' : ` Did you mean ${similar}?`;
-  const bundled = bundledNames.join(', ');
+  const names = knownNames().join(', ');
   const consequence = 'its messages have no sequence, so gaps are not detected';
-  return `${printable(name)} is not a bundled channel (${bundled}): ${consequence}.${question}`;
+  return `${printable(name)} is not a known channel (${names}): ${consequence}.${question}`;
 }
 
 export function unknownChannel(name: string): UsageError {
   const similar = similarChannel(name);
   const question = similar === undefined ? '' : ` Did you mean ${similar}?`;
   return new UsageError(
-    `Unknown channel ${printable(name)}.${question} Use one of ${bundledNames.join(', ')}, or add --plain.`,
+    `Unknown channel ${printable(name)}.${question} Use one of ${knownNames().join(', ')}, name a module of your own ` +
+      'channels in TICKBUS_CHANNELS, or add --plain.',
   );
 }
 
 function similarChannel(name: string): string | undefined {
   const plain = (text: string) => text.toUpperCase().replace(/[^A-Z]/g, '');
-  const ranked = bundledNames
-    .map((known) => ({ known, edits: distance(plain(name), plain(known)) }))
+  const ranked = knownNames()
+    .map((candidate) => ({ candidate, edits: distance(plain(name), plain(candidate)) }))
     .sort((a, b) => a.edits - b.edits);
   const [best] = ranked;
-  return best !== undefined && best.edits <= best.known.length / 3 ? best.known : undefined;
+  return best !== undefined && best.edits <= best.candidate.length / 3 ? best.candidate : undefined;
+}
+
+function byName(channels: readonly Channel[]): ReadonlyMap<string, Channel> {
+  return new Map(channels.map((channel) => [channel.name, channel]));
 }
 
 /** Levenshtein distance. */

@@ -41,6 +41,7 @@ const NAMES = [
   'REDIS_TLS_KEY_FILE',
   'REDIS_TLS_SERVERNAME',
   'TICKBUS_NAMESPACE',
+  'TICKBUS_CHANNELS',
   'MONITOR_TOKEN',
 ] as const;
 export type VariableName = (typeof NAMES)[number];

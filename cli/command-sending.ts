@@ -1,16 +1,22 @@
 // Sends a command so that it has exactly one effect, even if replies of Redis are lost, and audits it.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AskOptions, CommandResult, MessageType, PayloadInput, TickbusError } from 'tickbus';
-import { CHANNELS } from 'tickbus/constants';
+import type {
+  AskOptions,
+  CommandResult,
+  MessageType,
+  PayloadInput,
+  TickbusError,
+  TradeCommands,
+} from 'tickbus';
 import { AskError, type Published, type RedisPublisher } from 'tickbus/publisher';
 import { audit } from './audit-entry.ts';
+import { commandChannel } from './channel-lookup.ts';
 import type { Context } from './context.ts';
 import type { JsonPayload } from './payload.ts';
 
-const { TRADE_COMMANDS } = CHANNELS;
-
-export type CommandAction = MessageType<typeof TRADE_COMMANDS>;
+/** The compiler does not know the user's own types. */
+export type CommandAction = MessageType<TradeCommands>;
 
 export interface CommandToSend {
   /** The deduplication id: a retry under the same id has no second effect. */
@@ -34,11 +40,11 @@ export async function sendOnce(
   timeoutMs: number,
 ): Promise<Published> {
   const { id, action: type } = command;
-  const payload = command.payload as PayloadInput<typeof TRADE_COMMANDS, CommandAction>;
+  const payload = command.payload as PayloadInput<TradeCommands, CommandAction>;
   const giveUpAt = performance.now() + timeoutMs;
   for (let isUnknown = false; ; ) {
     try {
-      const published = await publisher.publish(TRADE_COMMANDS, payload, { type, id });
+      const published = await publisher.publish(commandChannel(), payload, { type, id });
       await auditOutcome(context, publisher, command, 'sent');
       return published;
     } catch (caught) {
@@ -70,13 +76,13 @@ export async function askOnce(
   options: Pick<AskOptions<CommandAction, Pick<CommandResult, 'detail'>>, 'timeoutMs' | 'onAccepted'>,
 ): Promise<CommandResult> {
   const { id, action: type } = command;
-  const payload = command.payload as PayloadInput<typeof TRADE_COMMANDS, CommandAction>;
+  const payload = command.payload as PayloadInput<TradeCommands, CommandAction>;
   let audited: Promise<void> | undefined;
   const onPublished = () => {
     audited ??= auditOutcome(context, publisher, command, 'sent');
   };
   try {
-    const answer = await publisher.ask(TRADE_COMMANDS, payload, { ...options, type, id, onPublished });
+    const answer = await publisher.ask(commandChannel(), payload, { ...options, type, id, onPublished });
     // The answer may arrive before Redis confirms the publish.
     onPublished();
     return answer;
@@ -112,7 +118,7 @@ async function auditOutcome(
 ): Promise<void> {
   await audit(context, publisher, {
     action: 'send_command',
-    channel: TRADE_COMMANDS.name,
+    channel: commandChannel().name,
     message_type: action,
     bot,
     command_id: id,

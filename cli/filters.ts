@@ -1,7 +1,7 @@
 // Message filters: --type, --key, --sender and --where, combined with AND.
 
 import type { Channel } from 'tickbus';
-import { bundledChannel } from './channel-lookup.ts';
+import { knownChannel } from './channel-lookup.ts';
 import { UsageError } from './exit.ts';
 import { jsonOf, type WireMessage } from './wire-message.ts';
 
@@ -30,7 +30,7 @@ export function filterFrom(options: FilterOptions, channels: readonly string[]):
 
 function keyedChannels(names: readonly string[]): ReadonlyMap<string, Channel> {
   const keyed = names.map((name): [string, Channel] => {
-    const channel = bundledChannel(name);
+    const channel = knownChannel(name);
     if (channel?.keyed) return [name, channel];
     throw new UsageError(`${name} has no keys, so --key cannot be used with it. Use --where field=value.`);
   });

@@ -2,7 +2,7 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import type { Context } from './context.ts';
-import { EXIT, exitCodeOf, Interrupted } from './exit.ts';
+import { EXIT, exitCodeOf, Interrupted, UsageError } from './exit.ts';
 import { type ProcessIo, Terminal } from './terminal.ts';
 import type { Bind, DefineVerb, VerbAction } from './verb.ts';
 import { unlessAborted } from './waiting.ts';
@@ -22,6 +22,11 @@ export const VERBS: readonly VerbEntry[] = [
     name: 'price',
     summary: 'show the latest prices and their verdicts',
     load: () => import('./verbs/price.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'say in one sentence what is wrong, or that all is well',
+    load: () => import('./verbs/status.ts'),
   },
   { name: 'bots', summary: 'show the status of each bot', load: () => import('./verbs/bots.ts') },
   { name: 'who', summary: 'show which named programs are there', load: () => import('./verbs/who.ts') },
@@ -74,7 +79,13 @@ export async function run(args: readonly string[], io: ProcessIo): Promise<numbe
   const outcome = { code: EXIT.ok as number };
   const program = createProgram(io);
   try {
-    const [requested] = createProgram(io).parseOptions([...args]).operands;
+    const parsed = createProgram(io);
+    const { operands, unknown } = parsed.parseOptions([...args]);
+    const [requested = ''] = operands;
+    const isHelp = [...args, ...unknown].some((arg) => arg === '--help' || arg === '-h');
+    // A broken module must hide neither the help nor the settings.
+    if (!isHelp && requested !== 'config' && VERBS.some(({ name }) => name === requested))
+      await useOwnChannels(io, parsed.opts<GlobalOptions>());
     for (const entry of VERBS) {
       const command = program.command(entry.name).description(entry.summary);
       // A completion script lists the options of all verbs.
@@ -169,6 +180,26 @@ async function createContext(io: ProcessIo, options: GlobalOptions): Promise<Con
     env: io.env,
   });
   return new Context(new Terminal(io, options), settings, io.signal);
+}
+
+/** Adds the channels of the module that TICKBUS_CHANNELS names. Loads the library only if it is set. */
+async function useOwnChannels({ env }: ProcessIo, options: GlobalOptions): Promise<void> {
+  const { envFile } = options;
+  if (!env.TICKBUS_CHANNELS && envFile === undefined) return;
+  const { CliSettings } = await import('./cli-settings.ts');
+  const settings = new CliSettings({ url: options.url, namespace: options.namespace, envFile, env });
+  const { value } = settings.variable('TICKBUS_CHANNELS');
+  if (value === undefined) return;
+  const [{ loadOwnChannels, OwnChannelsError }, { setOwnChannels }] = await Promise.all([
+    import('@tickbus/operator-kit/own-channels'),
+    import('./channel-lookup.ts'),
+  ]);
+  try {
+    setOwnChannels(await loadOwnChannels(value));
+  } catch (error) {
+    if (!(error instanceof OwnChannelsError)) throw error;
+    throw new UsageError(error.message);
+  }
 }
 
 function reportError(error: unknown, terminal: Terminal): void {

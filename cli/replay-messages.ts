@@ -4,7 +4,7 @@ import { type CaptureRecord, readCapture, toVenueEvents, type VenueEvent } from 
 import { PriceBook } from '@tickbus/price-gateway/tick';
 import { type Channel, defineChannel, type Price } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import { ANYTHING, bundledChannel } from './channel-lookup.ts';
+import { ANYTHING, knownChannel } from './channel-lookup.ts';
 import type { JsonPayload } from './payload.ts';
 import { envelopeOf } from './wire-message.ts';
 
@@ -64,7 +64,7 @@ function recordedMessage(
   const envelope = envelopeOf(record.frame);
   if (envelope === undefined) return undefined;
   const { message_type: type, data, sender } = envelope;
-  const channel = bundledChannel(record.channel) ?? plainChannel(record.channel, type, plainChannels);
+  const channel = knownChannel(record.channel) ?? plainChannel(record.channel, type, plainChannels);
   if (channel === undefined) return undefined;
   const isPrice = channel.gateway && typeof data.timestamp === 'number';
   return {

@@ -33,3 +33,16 @@ export function after(ms: number | undefined): { elapsed: Promise<void>; cancel(
   });
   return { elapsed, cancel: () => clearTimeout(timer) };
 }
+
+/** @throws Error if Redis has not replied after `ms` */
+export async function withinTimeout<T>(signal: AbortSignal, ms: number, work: Promise<T>): Promise<T> {
+  const { elapsed, cancel } = after(ms);
+  const tooLate = elapsed.then(() => {
+    throw new Error(`No reply from Redis within ${ms / 1_000} s.`);
+  });
+  try {
+    return await unlessAborted(Promise.race([work, tooLate]), signal);
+  } finally {
+    cancel();
+  }
+}

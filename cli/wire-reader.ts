@@ -2,7 +2,7 @@
 
 import type { RedisConnection, SubscriberStatus } from 'tickbus';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { bundledChannel, type WireChannel, wireChannel } from './channel-lookup.ts';
+import { knownChannel, type WireChannel, wireChannel } from './channel-lookup.ts';
 import type { Context } from './context.ts';
 import type { Terminal } from './terminal.ts';
 import { recordedPartitions } from './wire-partitions.ts';
@@ -35,7 +35,7 @@ export async function readWire(
   // Prevents an unhandled rejection: `failed` can reject before a caller awaits it.
   failed.catch(() => {});
   await subscribeAll(context, connection, names, onFrame);
-  for (const channel of names.map(bundledChannel)) {
+  for (const channel of names.map(knownChannel)) {
     // The callback does nothing: the tap only makes the subscriber check the sequence numbers.
     if (channel !== undefined) subscriber.tap(channel, () => {});
   }

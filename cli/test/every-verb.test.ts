@@ -41,6 +41,7 @@ const SCREENS: readonly (readonly [args: readonly string[], code: number, shows:
     /Published on PRICE_DATA: price, 0 receivers, number \d+\.\nwarning: No subscriber/,
   ],
   [['check', 'bot', 'b'], 2, /^CRITICAL: No status of b on BOT_STATUS\.$/m],
+  [['status'], 2, /^Cannot tell: no gateway and no bot has reported on this Redis\.$/m],
   [['doctor'], 0, /^ok +version +redis/],
   [['record', 'new.jsonl', '-t', '50ms'], 124, /Recording .*No message arrived in time\./s],
   [['replay', 'recorded.jsonl'], 0, /Replaying recorded\.jsonl\..*Published 1 on PRICE_DATA\./s],

@@ -32,7 +32,7 @@ describe('pub', () => {
       ['pub', 'PRICE_DATA', 'quote', '{}'],
       /The field "message_type" is "quote", which PRICE_DATA does not define/,
     ],
-    [['pub', 'PRICE_DATA', '--plain', 'x', '{}'], /PRICE_DATA is a bundled channel\. Omit --plain/],
+    [['pub', 'PRICE_DATA', '--plain', 'x', '{}'], /PRICE_DATA is a known channel\. Omit --plain/],
     [['pub', 'mine', '--plain', '{}'], /--plain needs a message type/],
     [['pub'], /missing required argument 'channel'/],
     [['--url', 'http://x', 'pub', 'PRICE_DATA', '{}'], /--url is not a Redis URL/],

@@ -154,7 +154,7 @@ describe('sub', () => {
       { channel: 'notes', raw: 'not json' },
       { channel: 'notes', raw: '{"message_type":"note"}' },
     ]);
-    expect(stderr).toContain('notes is not a bundled channel');
+    expect(stderr).toContain('notes is not a known channel');
   });
 
   it('splits a batch into its messages', async () => {

@@ -21,7 +21,7 @@ import { UsageError } from '../exit.ts';
 import { duration } from '../option-parsers.ts';
 import { readStoredValues, type StoredValue } from '../stored-values.ts';
 import { type DefineVerb, examples } from '../verb.ts';
-import { after, unlessAborted } from '../waiting.ts';
+import { withinTimeout } from '../waiting.ts';
 
 interface CheckOptions {
   readonly warn?: number;
@@ -82,7 +82,7 @@ async function check(
       'check redis takes no name: it checks the Redis of --url or REDIS_URL. Omit the name.',
     );
   const result = await withinTimeout(
-    context,
+    context.signal,
     timeout,
     checkSubject(context, subject, name, { warnMs, criticalMs }),
   ).catch((error: unknown) => {
@@ -137,16 +137,4 @@ async function checkStored(
   if (selected.length > 0) return combinedResult(selected.map(judge));
   const summary = name === undefined ? `No status on ${channel}` : `No status of ${name} on ${channel}`;
   return { status: 'critical', summary, metrics: [] };
-}
-
-async function withinTimeout<T>({ signal }: Context, ms: number, work: Promise<T>): Promise<T> {
-  const { elapsed, cancel } = after(ms);
-  const tooLate = elapsed.then(() => {
-    throw new Error(`No reply from Redis within ${ms / 1_000} s.`);
-  });
-  try {
-    return await unlessAborted(Promise.race([work, tooLate]), signal);
-  } finally {
-    cancel();
-  }
 }

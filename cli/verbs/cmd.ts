@@ -3,9 +3,9 @@
 import { createInterface } from 'node:readline/promises';
 import type { CommandResult } from 'tickbus';
 import { printable } from 'tickbus/admin';
-import { CHANNELS } from 'tickbus/constants';
 import { AskError, RedisPublisher } from 'tickbus/publisher';
 import { v7 as uuidv7 } from 'uuid';
+import { commandChannel } from '../channel-lookup.ts';
 import { askOnce, type CommandAction, type CommandToSend, sendOnce } from '../command-sending.ts';
 import type { Context } from '../context.ts';
 import { EXIT, TimedOut, UsageError } from '../exit.ts';
@@ -13,9 +13,6 @@ import { duration } from '../option-parsers.ts';
 import { checkPayload, parsePayload } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { unlessAborted } from '../waiting.ts';
-
-const { TRADE_COMMANDS } = CHANNELS;
-const ACTIONS = Object.keys(TRADE_COMMANDS.messages) as CommandAction[];
 
 interface CmdOptions {
   readonly wait?: boolean;
@@ -27,7 +24,7 @@ interface CmdOptions {
 export const define: DefineVerb = (command, bind) => {
   command
     .argument('<bot>', 'the bot that receives the command')
-    .argument('<action>', ACTIONS.join(', '))
+    .argument('<action>', actions().join(', '))
     .argument('[json]', 'the other fields of the command, a JSON object')
     .option('-w, --wait', 'wait for the outcome: exit code 0 for done, 1 for rejected, expired or failed')
     .option('-t, --timeout <time>', 'time limit of --wait; beyond it exit code 124', duration, 10_000)
@@ -62,7 +59,7 @@ async function cmd(context: Context, options: CmdOptions, bot: string, action: s
   const { receivers } = await sendOnce(context, publisher, command, options.timeout);
   if (receivers === 0)
     throw new Error(
-      `Nobody listens to ${TRADE_COMMANDS}: ${printable(bot)} did not receive ${action}. ` +
+      `Nobody listens to ${commandChannel()}: ${printable(bot)} did not receive ${action}. ` +
         'Start the bot, then send it again.',
     );
   printReport(context, { command_id: command.id, bot, action, outcome: 'sent', receivers });
@@ -97,13 +94,15 @@ async function askAndPrint(
 }
 
 async function commandFrom(bot: string, action: string, json: string | undefined): Promise<CommandToSend> {
-  if (!ACTIONS.includes(action as CommandAction))
-    throw new UsageError(`Unknown action ${printable(action)}. Use one of ${ACTIONS.join(', ')}.`);
+  if (!actions().includes(action)) {
+    const advice = `Use one of ${actions().join(', ')}, or name a module with own types in TICKBUS_CHANNELS.`;
+    throw new UsageError(`Unknown action ${printable(action)}. ${advice}`);
+  }
   const fields = json === undefined ? {} : parsePayload(json, 'The payload');
   if ('bot' in fields && fields.bot !== bot)
     throw new UsageError('The payload names another bot. Remove "bot" from the payload.');
   const payload = { ...fields, bot };
-  await checkPayload(TRADE_COMMANDS, action, payload);
+  await checkPayload(commandChannel(), action, payload);
   return { id: uuidv7(), bot, action: action as CommandAction, payload };
 }
 
@@ -130,6 +129,11 @@ async function isConfirmed({ terminal, settings, signal }: Context, { bot, actio
     signal.throwIfAborted();
     prompt.close();
   }
+}
+
+/** The types of commands. */
+function actions(): readonly string[] {
+  return Object.keys(commandChannel().messages);
 }
 
 interface CommandReport {

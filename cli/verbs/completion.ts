@@ -1,8 +1,7 @@
 // `tickbus completion`: prints the completion script of a shell.
 
 import { Argument } from 'commander';
-import { CHANNELS } from 'tickbus/constants';
-import { bundledNames } from '../channel-lookup.ts';
+import { commandChannel, knownNames } from '../channel-lookup.ts';
 import { bashScript } from '../completion/bash.ts';
 import { fishScript } from '../completion/fish.ts';
 import { wordsOf } from '../completion/words.ts';
@@ -13,9 +12,9 @@ const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 type Shell = keyof typeof SCRIPTS;
 
 /** Completion words, by argument name. */
-const VALUES: Readonly<Record<string, readonly string[]>> = {
-  channel: bundledNames,
-  action: Object.keys(CHANNELS.TRADE_COMMANDS.messages),
+const VALUES: Readonly<Record<string, () => readonly string[]>> = {
+  channel: knownNames,
+  action: () => Object.keys(commandChannel().messages),
 };
 
 export const define: DefineVerb = (command, bind) => {
@@ -32,7 +31,7 @@ export const define: DefineVerb = (command, bind) => {
     )
     .action(
       bind(async ({ terminal }, _options, shell: Shell) => {
-        terminal.data(SCRIPTS[shell](wordsOf(program, (argument) => VALUES[argument] ?? [])));
+        terminal.data(SCRIPTS[shell](wordsOf(program, (argument) => VALUES[argument]?.() ?? [])));
       }),
     );
 };

@@ -35,6 +35,7 @@ async function config({ settings, terminal }: Context, { json }: { readonly json
   const rows = [
     ...redisRows(settings),
     namespaceRow(settings),
+    channelsRow(settings),
     tokenRow(settings),
     colorRow(terminal.hasColor),
   ];
@@ -91,6 +92,11 @@ function redisRows(settings: CliSettings): SettingRow[] {
 
 function namespaceRow(settings: CliSettings): SettingRow {
   return rowOf('namespace', settings.namespace ?? null, settings.variable('TICKBUS_NAMESPACE'));
+}
+
+function channelsRow(settings: CliSettings): SettingRow {
+  const module = settings.variable('TICKBUS_CHANNELS');
+  return rowOf('channels', module.value ?? null, module);
 }
 
 function tokenRow(settings: CliSettings): SettingRow {

@@ -1,6 +1,7 @@
 // `tickbus monitor`: serves the live monitor page.
 
 import { InvalidArgumentError } from 'commander';
+import { ownChannels } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { list } from '../option-parsers.ts';
 import { type DefineVerb, examples } from '../verb.ts';
@@ -42,6 +43,7 @@ async function monitor(
     host,
     port: requestedPort,
     allowedHosts,
+    channels: ownChannels(),
     token: settings.variable('MONITOR_TOKEN').value,
     logger,
   });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Channel, defineChannel, type Envelope } from 'tickbus';
 import { type Published, RedisPublisher } from 'tickbus/publisher';
 import { MemoryConnection } from 'tickbus/testing';
-import { ANYTHING, bundledChannel, bundledNames, unknownChannel } from '../channel-lookup.ts';
+import { ANYTHING, knownChannel, knownNames, unknownChannel } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
 import { count, duration } from '../option-parsers.ts';
@@ -27,7 +27,7 @@ interface Target {
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .argument('<channel>', `one of ${bundledNames.join(', ')}; others need --plain`)
+    .argument('<channel>', `one of ${knownNames().join(', ')}; others need --plain`)
     .argument('[type]', "the message type (default: the channel's first)")
     .argument('[json]', 'the payload, a JSON object; - reads one per line from stdin')
     .option('-n, --count <n>', 'publish the message n times', count, 1)
@@ -88,14 +88,14 @@ function typeAndJson(given: readonly string[]): { type: string | undefined; json
 }
 
 function targetOf(name: string, type: string | undefined, plain: boolean | undefined): Target {
-  const channel = bundledChannel(name);
+  const channel = knownChannel(name);
   if (!plain) {
     if (channel === undefined) throw unknownChannel(name);
     return { channel, type: type ?? channel.defaultType };
   }
   if (channel !== undefined)
     throw new UsageError(
-      `${name} is a bundled channel. Omit --plain, so that the message is validated and gets a sequence number.`,
+      `${name} is a known channel. Omit --plain, so that the message is validated and gets a sequence number.`,
     );
   if (type === undefined)
     throw new UsageError('--plain needs a message type. Use for example: pub --plain mine note {}');

@@ -2,7 +2,7 @@
 
 import { printable } from 'tickbus/admin';
 import { CaptureWriter } from '../capture-writer.ts';
-import { bundledNames, chosenNames } from '../channel-lookup.ts';
+import { chosenNames, knownNames } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
 import { list } from '../option-parsers.ts';
@@ -18,7 +18,7 @@ interface RecordOptions extends FilterOptions, StopOptions {
 export const define: DefineVerb = (command, bind) => {
   const described = command
     .argument('<file>', 'a new file, gzipped if its name ends with .gz')
-    .argument('[channel...]', `channels (default: ${bundledNames.join(', ')})`);
+    .argument('[channel...]', `channels (default: ${knownNames().join(', ')})`);
   addStopOptions(described)
     .option('--key <glob>', 'only these keys: the symbol, the bot, the feed', list)
     .option('--force', 'overwrite an existing file')

@@ -1,7 +1,7 @@
 // `tickbus sub`: prints the messages of channels as they are on the wire.
 
 import { printable } from 'tickbus/admin';
-import { bundledChannel, bundledNames, chosenNames, hintFor, wireChannel } from '../channel-lookup.ts';
+import { chosenNames, hintFor, knownChannel, knownNames, wireChannel } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
 import { list } from '../option-parsers.ts';
@@ -17,7 +17,7 @@ interface SubOptions extends FilterOptions, StopOptions {
 }
 
 export const define: DefineVerb = (command, bind) => {
-  addStopOptions(command.argument('[channel...]', `channels (default: ${bundledNames.join(', ')})`))
+  addStopOptions(command.argument('[channel...]', `channels (default: ${knownNames().join(', ')})`))
     .option('--type <glob>', 'only these message types', list)
     .option('--key <glob>', 'only these keys: the symbol, the bot, the feed', list)
     .option('--sender <glob>', 'only from these senders', list)
@@ -50,7 +50,7 @@ async function sub(context: Context, options: SubOptions, given: readonly string
     print(context, message, options);
     stop.count();
   };
-  for (const name of names) if (bundledChannel(name) === undefined) context.terminal.note(hintFor(name));
+  for (const name of names) if (knownChannel(name) === undefined) context.terminal.note(hintFor(name));
   if (options.snapshot) {
     await readSnapshot(context, names, take);
     if (stop.counted === 0) context.terminal.note('No matching message is stored on the server.');

@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import type { RedisConnection } from 'tickbus';
 import { type ChannelStats, printable, RedisAdmin } from 'tickbus/admin';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { bundledChannel, bundledNames, type WireChannel, wireChannel } from '../channel-lookup.ts';
+import { knownChannel, knownNames, type WireChannel, wireChannel } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { duration as timeText } from '../duration-text.ts';
 import { duration } from '../option-parsers.ts';
@@ -56,7 +56,7 @@ export const define: DefineVerb = (command, bind) => {
     .option('--json', 'one JSON object for each channel, a line each')
     .addHelpText(
       'after',
-      `\nShows the bundled channels and every channel with subscribers.
+      `\nShows the known channels and every channel with subscribers.
 Gaps are those of this command's own connection.\n${examples(
         ['tickbus top', 'until Ctrl-C'],
         ['tickbus top --sort rate --interval 2s', 'busiest first, until Ctrl-C'],
@@ -71,7 +71,7 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   const admin = context.closing(new RedisAdmin(context.redis));
   await admin.connect();
   const meters = new ChannelMeters(context, connection);
-  await meters.listenTo([...bundledNames, ...(await admin.activeChannels())]);
+  await meters.listenTo([...knownNames(), ...(await admin.activeChannels())]);
   await meters.listenToPartitions(admin);
   // A short first interval, so that the first view appears soon.
   const pause = after(options.once ? options.interval : Math.min(options.interval, 1_000));
@@ -115,7 +115,7 @@ class ChannelMeters {
   }
 
   async #listenToOne(name: string): Promise<void> {
-    const channel = bundledChannel(name);
+    const channel = knownChannel(name);
     // The tap counts gaps and invalid messages. It comes first, so that it sees every message counted below.
     if (channel !== undefined) this.#subscriber.tap(channel, () => {});
     const meter = new ChannelMeter();
@@ -151,8 +151,8 @@ class ChannelMeters {
     const seconds = (now - this.#measuredAt) / 1_000;
     this.#measuredAt = now;
     return [...this.#meters].map(([channel, meter]) => {
-      const bundled = bundledChannel(channel);
-      const report = bundled && this.#subscriber.status(bundled);
+      const known = knownChannel(channel);
+      const report = known && this.#subscriber.status(known);
       return {
         channel,
         subscribers: subscribers.get(channel) ?? 0,

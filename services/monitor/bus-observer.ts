@@ -1,6 +1,7 @@
-// Subscribes to every bundled channel and to those of venues, and keeps the dashboard state up to date. Retries until
-// Redis is reachable.
+// Subscribes to every bundled channel, the user's own, and those of venues, and keeps the dashboard state up to date.
+// Retries until Redis is reachable.
 
+import { withOwnChannels } from '@tickbus/operator-kit/own-channels';
 import type { Channel, Connection, Logger, Message, MessageOf, PriceChannel, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -15,12 +16,13 @@ import { VenueObservers } from './venue-observers.ts';
 export interface BusObserverOptions {
   readonly connection: Connection;
   readonly about: About;
+  /** The user's own channels. Default: none. */
+  readonly channels?: readonly Channel[];
   readonly logger: Logger;
   /** Milliseconds before a retry after any error other than `TICKBUS_CONNECT_FAILED`. Default 30,000. */
   readonly refusedRetryMs?: number;
 }
 
-const OBSERVED_CHANNELS: readonly Channel[] = Object.values(CHANNELS);
 const RETRY_MS = 2_000;
 /** Longer than RETRY_MS: rejected credentials need an operator, and frequent attempts burden the server. */
 const REFUSED_RETRY_MS = 30_000;
@@ -32,12 +34,14 @@ export class BusObserver {
   readonly #tails = new Set<TailBuffer>();
   readonly #venues: VenueObservers;
   /** The names of all observed channels. */
-  readonly #names = OBSERVED_CHANNELS.map(({ name }) => name);
+  readonly #names: string[];
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: BusObserverOptions) {
     const { connection, about, logger } = options;
+    const channels = withOwnChannels(options.channels ?? []);
+    this.#names = channels.map(({ name }) => name);
     this.#options = options;
     this.#subscriber = new RedisSubscriber({ connection, logger });
     const sources = {
@@ -55,8 +59,8 @@ export class BusObserver {
       onMessage: (channel, message) => this.#onMessage(channel, message),
       onStatus: (status) => this.state.onStatus(status, preciseNow()),
     });
-    this.state = new DashboardState(about, OBSERVED_CHANNELS, sources, preciseNow());
-    for (const channel of OBSERVED_CHANNELS) this.#subscribe(channel);
+    this.state = new DashboardState(about, channels, sources, preciseNow());
+    for (const channel of channels) this.#subscribe(channel);
     this.#subscriber.on('status', (status) => this.state.onStatus(status, preciseNow()));
     this.#subscriber.on('invalid_message', (invalid) => this.state.onInvalidMessage(invalid, preciseNow()));
     this.#subscriber.on('expired', ({ channel, message }) =>

@@ -32,6 +32,10 @@ const settings = z.object({
   MONITOR_MAX_AGE_MS: wholeNumber('a whole number of milliseconds, 100 or above', 100, 86_400_000)
     .default(5_000)
     .describe('maximum age of a fresh price in milliseconds (default 5000)'),
+  TICKBUS_CHANNELS: z
+    .string()
+    .optional()
+    .describe('a module that exports own channels, such as ./channels.mjs (default none)'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'trace, debug, info, warn, error, fatal or silent',

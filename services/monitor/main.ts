@@ -1,6 +1,7 @@
 // The monitor as a process: settings, startup, logging, graceful shutdown.
 
 import { shutDownGracefully } from '@tickbus/graceful-shutdown';
+import { loadOwnChannels } from '@tickbus/operator-kit/own-channels';
 import { pino } from 'pino';
 import { helpText, type MonitorConfig, readConfig } from './config.ts';
 import { startMonitor } from './monitor-service.ts';
@@ -20,6 +21,8 @@ try {
 async function serve(config: MonitorConfig): Promise<void> {
   const { LOG_LEVEL, MONITOR_HOST, MONITOR_PORT, MONITOR_ALLOWED_HOSTS, MONITOR_TOKEN, MONITOR_MAX_AGE_MS } =
     config;
+  const { TICKBUS_CHANNELS: file } = config;
+  const channels = file === undefined ? [] : await loadOwnChannels(file);
   const logger = pino({ name: 'monitor', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
   const monitor = await startMonitor({
     host: MONITOR_HOST,
@@ -27,6 +30,7 @@ async function serve(config: MonitorConfig): Promise<void> {
     allowedHosts: MONITOR_ALLOWED_HOSTS,
     token: MONITOR_TOKEN,
     maxAgeMs: MONITOR_MAX_AGE_MS,
+    channels,
     logger,
   });
   shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {

@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import { commandsAmong } from '@tickbus/operator-kit/own-channels';
 import {
+  type Channel,
   type Clock,
   type Connection,
   type Logger,
@@ -44,6 +46,8 @@ export interface MonitorOptions {
   readonly token?: string | undefined;
   /** Maximum age of a fresh price, in milliseconds. Default 5,000. */
   readonly maxAgeMs?: number | undefined;
+  /** Own channels, which are shown too. TRADE_COMMANDS of `tradeCommands()` replaces the bundled one. Default: none. */
+  readonly channels?: readonly Channel[] | undefined;
   /** Limits of the HTTP server. */
   readonly limits?: Partial<HttpLimits> | undefined;
   /** Clock for the counts of refused requests and wrong tokens. Default: the system clock. */
@@ -70,7 +74,14 @@ const VERSION = '0.1.0';
  * @throws TickbusError `TICKBUS_INVALID_OPTION` for an invalid url
  */
 export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
-  const { host = '127.0.0.1', port = DEFAULT_PORT, allowedHosts = [], token, logger } = options;
+  const {
+    host = '127.0.0.1',
+    port = DEFAULT_PORT,
+    allowedHosts = [],
+    channels = [],
+    token,
+    logger,
+  } = options;
   if (token !== undefined && !isUsableToken(token))
     throw new Error(`The monitor did not start: its token is not usable. It must be ${TOKEN_RULE}.`);
   if (options.connection !== undefined && options.namespace !== undefined)
@@ -86,7 +97,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS,
     version: VERSION,
   };
-  const observer = new BusObserver({ connection, about, logger });
+  const observer = new BusObserver({ connection, about, channels, logger });
   // A shared connection might not be Redis (the demo passes an in-memory one), so its server is not polled.
   const poller = options.connection === undefined ? observer.createServerPoller(redis) : undefined;
   const frames = new PageFrames(observer.state);
@@ -94,6 +105,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const publisher = new RedisPublisher({ connection, sender: 'monitor', logger });
   const commands = new CommandEndpoint({
     token,
+    channel: commandsAmong(channels),
     publisher,
     logger,
     answerMs: limits.answerMs,

@@ -2,6 +2,7 @@
 // Unix milliseconds of the server clock. Each frame carries that clock in `now`: the page uses it to compute ages, not
 // the browser clock.
 
+import type { BusState } from '@tickbus/operator-kit/bus-status';
 import type { Verdict } from 'tickbus';
 
 /** `unknown`: a broken dependency hides the state. */
@@ -25,6 +26,12 @@ export interface Indicators {
 }
 
 export type IndicatorName = keyof Indicators;
+
+/** What is wrong, worst first, or that all is well: the sentence of `tickbus status`. */
+export interface StatusSentence {
+  readonly state: BusState;
+  readonly sentence: string;
+}
 
 export interface Totals {
   /** Messages per second over all channels. */
@@ -173,6 +180,7 @@ export interface Snapshot {
   readonly now: number;
   readonly frame: number;
   readonly about: About;
+  readonly status: StatusSentence;
   readonly lamps: Indicators;
   readonly totals: Totals;
   readonly prices: readonly PriceRow[];
@@ -191,6 +199,8 @@ export interface Snapshot {
 export interface Delta {
   readonly now: number;
   readonly frame: number;
+  /** At most once per second. */
+  readonly status?: StatusSentence;
   readonly lamps?: Indicators;
   readonly totals?: Totals;
   readonly prices?: readonly PriceRow[];

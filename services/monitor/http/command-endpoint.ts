@@ -2,7 +2,15 @@
 // schema validates each command. AUDIT contains one record for each attempt with the right token; other attempts are
 // counted, and one record reports many.
 
-import { type Audit, type Clock, type Logger, systemClock, TickbusError } from 'tickbus';
+import {
+  type Audit,
+  type Clock,
+  type Logger,
+  type MessageType,
+  systemClock,
+  TickbusError,
+  type TradeCommands,
+} from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { AskError, type AskErrorCode, type RedisPublisher } from 'tickbus/publisher';
 import { z } from 'zod';
@@ -27,6 +35,8 @@ export interface Caller {
 export interface CommandEndpointOptions {
   /** Undefined: nobody may send commands. */
   readonly token: string | undefined;
+  /** TRADE_COMMANDS with its own types, which the compiler does not know. */
+  readonly channel: TradeCommands;
   readonly publisher: RedisPublisher;
   readonly logger: Logger;
   /** Milliseconds in which a bot must answer. */
@@ -36,19 +46,21 @@ export interface CommandEndpointOptions {
 
 const request = z.object({ type: z.string(), data: z.record(z.string(), z.unknown()) });
 
-type CommandType = keyof typeof CHANNELS.TRADE_COMMANDS.messages;
+type CommandType = MessageType<TradeCommands>;
 /** Maximum characters of an audit record's detail. */
 const MAX_DETAIL_LENGTH = 1_000;
 
 export class CommandEndpoint {
   readonly #token: TokenCheck | undefined;
+  readonly #channel: TradeCommands;
   readonly #publisher: RedisPublisher;
   readonly #logger: Logger;
   readonly #answerMs: number;
   readonly #refused: RefusedRequests;
 
-  constructor({ token, publisher, logger, answerMs, clock = systemClock }: CommandEndpointOptions) {
+  constructor({ token, channel, publisher, logger, answerMs, clock = systemClock }: CommandEndpointOptions) {
     this.#token = token === undefined ? undefined : new TokenCheck(token, clock);
+    this.#channel = channel;
     this.#publisher = publisher;
     this.#logger = logger;
     this.#answerMs = answerMs;
@@ -79,7 +91,7 @@ export class CommandEndpoint {
   /** Sends a command of an authorized caller. @param body the parsed request; undefined if it is not JSON */
   async send(body: unknown, caller: Caller): Promise<Reply> {
     const { data: command, success } = request.safeParse(body);
-    if (success && Object.hasOwn(CHANNELS.TRADE_COMMANDS.messages, command.type))
+    if (success && Object.hasOwn(this.#channel.messages, command.type))
       return this.#publish(command.type as CommandType, command.data, caller);
     return this.#reject(
       caller,
@@ -99,7 +111,7 @@ export class CommandEndpoint {
   }
 
   async #publish(type: CommandType, data: Record<string, unknown>, caller: Caller): Promise<Reply> {
-    const channel = CHANNELS.TRADE_COMMANDS;
+    const channel = this.#channel;
     // `rowName` makes the name valid for the schema of AUDIT, so that every attempt can be recorded.
     const bot = typeof data.bot === 'string' ? rowName(data.bot) : '';
     const about = { action: 'send_command', channel: channel.name, message_type: type, bot } as const;

@@ -35,6 +35,10 @@ export class BoundedEntries<Value> {
     return this.#entries.get(name)?.value;
   }
 
+  delete(name: string): void {
+    this.#entries.delete(name);
+  }
+
   /** Adds an entry, or replaces its value. */
   set(name: string, value: Value, now: number): void {
     const known = this.#entries.get(name);

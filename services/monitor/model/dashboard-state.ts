@@ -7,6 +7,7 @@ import type {
   InstrumentStatus,
   InvalidMessage,
   Message,
+  Presence,
   PriceChannel,
   SubscriberStatus,
 } from 'tickbus';
@@ -17,7 +18,7 @@ import { ChannelBoard } from './channel-board.ts';
 import { CommandLog } from './command-log.ts';
 import { EventLog } from './event-log.ts';
 import * as eventTexts from './event-texts.ts';
-import { feedIndicators } from './feed-indicators.ts';
+import { feedIndicators, type ShownFeed } from './feed-indicators.ts';
 import { FeedStatusTracker } from './feed-status-tracker.ts';
 import { IndicatorBoard } from './indicator-board.ts';
 import type { PriceUpdate } from './instrument-record.ts';
@@ -25,6 +26,7 @@ import { LinkStates } from './link-states.ts';
 import { type LatestOf, PriceBoard } from './price-board.ts';
 import { rowName, rowSentence } from './row-text.ts';
 import { dataIndicator } from './status-indicators.ts';
+import { StatusLine } from './status-line.ts';
 
 export interface DashboardSources {
   readonly latestOf: LatestOf;
@@ -42,6 +44,7 @@ export class DashboardState {
   readonly #events = new EventLog();
   readonly #feed: FeedStatusTracker;
   readonly #links = new LinkStates();
+  readonly #statusLine = new StatusLine();
   readonly #priceChannels = new Map<string, PriceChannel>([[PRICE_DATA.name, PRICE_DATA]]);
   readonly #indicators: IndicatorBoard;
   #totals: Totals = { rate: 0, p50: null, p99: null, gaps: 0, lost: 0, invalid: 0 };
@@ -92,6 +95,8 @@ export class DashboardState {
         return this.#feed.record(message as Parameters<FeedStatusTracker['record']>[0], heardAt, now);
       case CHANNELS.INSTRUMENT_STATUS.name:
         return this.#onInstrumentStatus(message.data as InstrumentStatus, now);
+      case CHANNELS.PRESENCE.name:
+        return this.#statusLine.recordPresence(message.data as Presence, now);
       case CHANNELS.TRADE_COMMANDS.name:
         return this.#onCommand(message as Envelope, now);
       case CHANNELS.COMMAND_RESULTS.name:
@@ -150,6 +155,7 @@ export class DashboardState {
       this.#links.stateOf(bots) === 'ok' ? this.#links.restoredAt(bots) : undefined,
     );
     this.#commands.expireUnanswered(now);
+    if (this.#ratesChanged) this.#updateStatusLine(now);
   }
 
   /** Returns undefined for an unknown instrument. */
@@ -166,6 +172,7 @@ export class DashboardState {
       now: this.#now,
       frame: this.#frame,
       about: this.#about,
+      status: this.#statusLine.shown,
       lamps: this.#indicators.all,
       totals: this.#totals,
       prices: this.#prices.rows(),
@@ -182,11 +189,13 @@ export class DashboardState {
   /** Returns the changes since the previous call. */
   takeDelta(): Delta {
     const isSecond = this.#ratesChanged;
+    const status = this.#statusLine.takeChanged();
     const lamps = this.#indicators.takeChanged();
     this.#ratesChanged = false;
     return {
       now: this.#now,
       frame: ++this.#frame,
+      ...(status && { status }),
       ...(lamps && { lamps }),
       ...nonEmpty('prices', this.#prices.takeChanged()),
       ...nonEmpty('bots', this.#bots.takeChanged()),
@@ -222,7 +231,9 @@ export class DashboardState {
     return Object.keys(removed).length > 0 ? { removed } : {};
   }
 
-  #onInstrumentStatus({ symbol, channel: name = PRICE_DATA.name }: InstrumentStatus, now: number): void {
+  #onInstrumentStatus(status: InstrumentStatus, now: number): void {
+    const { symbol, channel: name = PRICE_DATA.name } = status;
+    this.#statusLine.recordInstrument(status, now);
     const channel = this.#priceChannels.get(name);
     if (channel !== undefined) this.#prices.addSymbol(symbol, now, channel);
   }
@@ -232,13 +243,22 @@ export class DashboardState {
     this.#bots.recordCommand(bot, { text: text === '' ? type : `${type} ${text}`, sender, at });
   }
 
+  #shownFeeds(): readonly ShownFeed[] {
+    return this.#feed.feeds.filter(({ channel }) => this.#priceChannels.has(channel));
+  }
+
+  #updateStatusLine(now: number): void {
+    const { redis } = this.#about;
+    const parts = { links: this.#links, redis, feeds: this.#shownFeeds(), bots: this.#bots.rows() };
+    this.#statusLine.update(parts, now);
+  }
+
   #updateIndicators(now: number): void {
     const { redis, maxAgeMs } = this.#about;
     this.#indicators.set('redis', this.#links.indicator(redis), now);
     const { name } = CHANNELS.FEED_STATUS;
     const [link, restoredAt] = [this.#links.stateOf(name), this.#links.restoredAt(name)];
-    const feeds = this.#feed.feeds.filter(({ channel }) => this.#priceChannels.has(channel));
-    const { broker, best, bestState } = feedIndicators(feeds, link, now, restoredAt);
+    const { broker, best, bestState } = feedIndicators(this.#shownFeeds(), link, now, restoredAt);
     this.#indicators.set('broker', broker, now);
     const activity = {
       ...this.#prices.freshness(),

@@ -15,6 +15,7 @@ import type {
   Removed,
   Series,
   Snapshot,
+  StatusSentence,
   Totals,
 } from '../page-protocol.ts';
 import { forgetDecimals, learnDecimals } from './display-format.ts';
@@ -22,6 +23,7 @@ import { forgetDecimals, learnDecimals } from './display-format.ts';
 /** Server clock of the newest frame; 0 before the first frame. */
 export const now = signal(0);
 export const about = signal<About | undefined>(undefined);
+export const status = signal<StatusSentence | undefined>(undefined);
 export const indicators = signal<Indicators | undefined>(undefined);
 export const totals = signal<Totals | undefined>(undefined);
 /** Sorted alphabetically. */
@@ -68,6 +70,7 @@ export function applySnapshot(snapshot: Snapshot): void {
     symbols.value = [];
     now.value = snapshot.now;
     about.value = snapshot.about;
+    status.value = snapshot.status;
     indicators.value = snapshot.lamps;
     totals.value = snapshot.totals;
     applyPrices(snapshot.prices);
@@ -86,6 +89,7 @@ export function applySnapshot(snapshot: Snapshot): void {
 export function applyDelta(delta: Delta): void {
   batch(() => {
     now.value = delta.now;
+    if (delta.status !== undefined) status.value = delta.status;
     if (delta.lamps !== undefined) indicators.value = delta.lamps;
     if (delta.totals !== undefined) totals.value = delta.totals;
     if (delta.dropped !== undefined) dropped.value = delta.dropped;

@@ -5,6 +5,7 @@ import { count, duration, ms, rate } from '../display-format.ts';
 import { indicators, isLive, now, totals } from '../store.ts';
 import { nextTheme, theme } from '../theme.ts';
 import { IndicatorIcon } from './indicator-icon.tsx';
+import { StatusLine } from './status-line.tsx';
 
 const INDICATORS: readonly (readonly [IndicatorName, string])[] = [
   ['redis', 'Redis link'],
@@ -31,6 +32,7 @@ export function TopBar() {
       <button type="button" class="quiet theme" onClick={nextTheme} title="Switch between light and dark">
         {theme.value === 'auto' ? 'Auto' : theme.value === 'dark' ? 'Dark' : 'Light'}
       </button>
+      <StatusLine />
       <Announcer />
     </header>
   );

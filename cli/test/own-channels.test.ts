@@ -1,0 +1,91 @@
+// A user's own channels in the verbs, as processes. The module has its own copy of the library, as in a user's project.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@tickbus/test-kit';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
+import { defineBot } from 'tickbus/bot';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { jsonLines, startTickbus, tickbus, withServer } from './harness.ts';
+
+const FIXTURE = new URL('../../shared_library/operator-kit/test/channels.fixture.mjs', import.meta.url);
+const server = withServer();
+const module = await bundledProgram(FIXTURE);
+const env = () => ({ ...server.env(), TICKBUS_CHANNELS: module });
+const FILL = '{"order":"o-1","quantity":5}';
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tickbus-own-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('with TICKBUS_CHANNELS', () => {
+  it('pub validates and numbers, sub filters by key and reads the history', async () => {
+    const sub = startTickbus(['sub', 'FILLS', '--key', 'o-*', '-n', '1', '-v'], { env: env() });
+    await sub.err(/Listening to FILLS/);
+    const pub = await tickbus(['pub', 'FILLS', FILL], { env: env() });
+    expect(pub).toMatchObject({ code: 0, stderr: '' });
+    expect(jsonLines(pub.stdout)).toMatchObject([{ channel: 'FILLS', message_type: 'fill', seq: 1 }]);
+    const { code, stdout, stderr } = await sub.ended;
+    expect({ code, isKnown: !stderr.includes('not a known channel') }).toEqual({ code: 0, isKnown: true });
+    expect(jsonLines(stdout)).toMatchObject([{ channel: 'FILLS', seq: 1, data: { order: 'o-1' } }]);
+    const stored = await tickbus(['sub', 'FILLS', '--snapshot'], { env: env() });
+    expect(jsonLines(stored.stdout)).toMatchObject([{ data: { order: 'o-1' } }]);
+    const invalid = await tickbus(['pub', 'FILLS', '{"order":"o-1","quantity":"x"}'], { env: env() });
+    expect(invalid).toMatchObject({ code: 64, stderr: expect.stringContaining('quantity') });
+  });
+
+  it('cmd sends an own type, which the bot obeys, and validates it', async () => {
+    const bot = defineBot({ name: 'momentum', url: server.redis.url, logger: silentLogger }).onCommand(
+      'set_size',
+      z.object({ size: z.number() }),
+      ({ data }) => ({ outcome: 'done', detail: `Size ${data.size}.` }),
+    );
+    await bot.start();
+    const send = (json: string) =>
+      tickbus(['cmd', 'momentum', 'set_size', json, '-wy', '-t', '60s'], { env: env() });
+    const done = await send('{"size":3}');
+    expect(done).toMatchObject({ code: 0, stderr: '' });
+    expect(jsonLines(done.stdout)).toMatchObject([{ outcome: 'done', detail: 'Size 3.' }]);
+    const invalid = await send('{"size":"big"}');
+    expect(invalid).toMatchObject({ code: 64, stderr: expect.stringContaining('size') });
+    await bot.stop();
+  });
+
+  it('completion and help list them; config shows the module', async () => {
+    const { stdout } = await tickbus(['completion', 'bash'], { env: env() });
+    expect(stdout).toMatch(/\bFILLS\b/);
+    expect(stdout).toMatch(/\bset_size\b/);
+    const config = await tickbus(['config'], { env: env() });
+    expect(config.stdout).toMatch(/^channels +\S+ +environment \(TICKBUS_CHANNELS\)$/m);
+  });
+
+  it('the variable can come from --env-file', async () => {
+    const file = join(folder, 'env');
+    await writeFile(file, `TICKBUS_CHANNELS=${module}\n`);
+    const pub = await tickbus(['--env-file', file, 'pub', 'FILLS', FILL, '--dry-run'], { env: server.env() });
+    expect(pub.code).toBe(0);
+  });
+});
+
+it('without it, the channel and the type are unknown, and the error names the variable', async () => {
+  const pub = await tickbus(['pub', 'FILLS', FILL], { env: server.env() });
+  expect(pub).toMatchObject({ code: 64, stderr: expect.stringContaining('TICKBUS_CHANNELS') });
+  const cmd = await tickbus(['cmd', 'momentum', 'set_size', '{}', '-y'], { env: server.env() });
+  expect(cmd).toMatchObject({ code: 64, stderr: expect.stringContaining('TICKBUS_CHANNELS') });
+});
+
+it('an unusable module is a usage error, except for the help and the settings', async () => {
+  const file = join(folder, 'throws.mjs');
+  await writeFile(file, 'throw new Error("No licence.");');
+  const broken = { env: { ...server.env(), TICKBUS_CHANNELS: file } };
+  expect(await tickbus(['bots'], broken)).toEqual({
+    code: 64,
+    stdout: '',
+    stderr: `tickbus: The module of TICKBUS_CHANNELS, ${file}, cannot be loaded: No licence. Correct the module.\n`,
+  });
+  expect((await tickbus(['pub', '--help'], broken)).code).toBe(0);
+  expect((await tickbus(['config'], broken)).code).toBe(0);
+});

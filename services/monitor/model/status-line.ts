@@ -1,0 +1,85 @@
+// The sentence at the top of the page, which `tickbus status` prints too. It is computed once a second.
+
+import { type BusFacts, busStatus } from '@tickbus/operator-kit/bus-status';
+import type { InstrumentStatus, Presence } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import type { BotRow, StatusSentence } from '../page-protocol.ts';
+import { BoundedEntries } from './bounded-entries.ts';
+import type { ShownFeed } from './feed-indicators.ts';
+import type { LinkStates } from './link-states.ts';
+
+export interface ShownParts {
+  readonly links: LinkStates;
+  /** The address of Redis, as shown. */
+  readonly redis: string;
+  readonly feeds: readonly ShownFeed[];
+  readonly bots: readonly BotRow[];
+}
+
+const MAX_INSTRUMENTS = 1_000;
+const MAX_PROGRAMS = 1_000;
+
+export class StatusLine {
+  /** Instruments that a feed does not deliver, by the key of INSTRUMENT_STATUS. */
+  readonly #undelivered = new BoundedEntries<InstrumentStatus>(MAX_INSTRUMENTS);
+  /** Programs that are there, by the key of PRESENCE. */
+  readonly #programs = new BoundedEntries<Presence>(MAX_PROGRAMS);
+  #shown: StatusSentence = { state: 'unknown', sentence: 'The monitor is starting.' };
+  #isChanged = false;
+
+  get shown(): StatusSentence {
+    return this.#shown;
+  }
+
+  recordInstrument(instrument: InstrumentStatus, now: number): void {
+    const key = CHANNELS.INSTRUMENT_STATUS.keyOf(instrument) ?? '';
+    const isUndelivered = instrument.state === 'refused' || instrument.state === 'unknown';
+    if (isUndelivered) this.#undelivered.set(key, instrument, now);
+    else this.#undelivered.delete(key);
+  }
+
+  recordPresence(presence: Presence, now: number): void {
+    const key = CHANNELS.PRESENCE.keyOf(presence) ?? '';
+    if (presence.state === 'joined') this.#programs.set(key, presence, now);
+    else this.#programs.delete(key);
+  }
+
+  update(parts: ShownParts, now: number): void {
+    const { state, sentence } = busStatus(this.#facts(parts, now));
+    if (sentence === this.#shown.sentence) return;
+    this.#shown = { state, sentence };
+    this.#isChanged = true;
+  }
+
+  /** Undefined if it has not changed since the previous call. */
+  takeChanged(): StatusSentence | undefined {
+    const changed = this.#isChanged ? this.#shown : undefined;
+    this.#isChanged = false;
+    return changed;
+  }
+
+  #facts({ links, redis, feeds, bots }: ShownParts, now: number): BusFacts {
+    const { state, detail } = links.indicator(redis);
+    const statuses = [CHANNELS.FEED_STATUS, CHANNELS.BOT_STATUS].map(({ name }) => links.stateOf(name));
+    const facts = {
+      feeds: feedFacts(feeds, links.restoredAt(CHANNELS.FEED_STATUS.name), now),
+      bots: bots.map((row) => ({ ...row, ageMs: now - row.heardAt, isOverdue: row.overdue })),
+      instruments: [...this.#undelivered.values()],
+      programs: [...this.#programs.values()],
+    };
+    if (state === 'ok') return facts;
+    if (state !== 'bad') return { ...facts, unreadable: [detail] };
+    // On a cluster, the link to one node can be down while the statuses still arrive.
+    const isPart = statuses.every((status) => status === 'ok');
+    return isPart ? { ...facts, serverFaults: [{ found: detail }] } : { ...facts, redisFault: detail };
+  }
+}
+
+/** Until the library knows the holder of a lease, the lease is not judged. */
+function feedFacts(feeds: readonly ShownFeed[], restoredAt: number, now: number): BusFacts['feeds'] {
+  return feeds.flatMap(({ heartbeat, heldLease = 'unknown' as const }) => {
+    if (heartbeat === undefined) return [];
+    const { status, receivedAt } = heartbeat;
+    return [{ status, ageMs: now - Math.max(receivedAt, restoredAt), heldLease }];
+  });
+}

@@ -1,0 +1,117 @@
+// The sentence at the top of the page, and the user's own channels and types of commands.
+
+import { fileURLToPath } from 'node:url';
+import { startLocalRedis } from '@tickbus/local-redis';
+import { loadOwnChannels } from '@tickbus/operator-kit/own-channels';
+import { silentLogger } from '@tickbus/test-kit';
+import { TickbusError } from 'tickbus';
+import { defineBot } from 'tickbus/bot';
+import { CHANNELS } from 'tickbus/constants';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { startMonitor } from '../monitor-service.ts';
+import type { Snapshot } from '../page-protocol.ts';
+import { Dashboard } from './dashboard-state.fixture.ts';
+import { EventStreamReader, eventually } from './monitor.fixture.ts';
+import { postCommand, TOKEN } from './monitor-server.fixture.ts';
+
+const error = new TickbusError('TICKBUS_NOT_CONNECTED', 'The link is down.');
+
+function connected(): Dashboard {
+  const shown = new Dashboard();
+  shown.state.onStatus({ type: 'connected', generation: 1 }, shown.now);
+  return shown;
+}
+
+const sentence = (shown: Dashboard) => {
+  shown.second();
+  return shown.state.snapshot().status;
+};
+
+it('follows the bus, once a second, and sends only changes', () => {
+  const shown = connected();
+  expect(sentence(shown)).toEqual({
+    state: 'unknown',
+    sentence: 'Cannot tell: no gateway and no bot has reported on this Redis.',
+  });
+  shown.feed({ interval_ms: 600_000 });
+  shown.bot('momentum', { status_interval_ms: 5_000 });
+  const well = { state: 'well', sentence: 'All is well: test is live, and 1 bot reports.' };
+  expect(sentence(shown)).toEqual(well);
+  expect(shown.state.takeDelta().status).toEqual(well);
+  sentence(shown);
+  expect(shown.state.takeDelta().status).toBeUndefined();
+  shown.now += 60_000;
+  expect(sentence(shown).sentence).toMatch(
+    /^The bot momentum is gone or hangs: it has not reported for 6\d s\.$/,
+  );
+});
+
+it('knows programs that are there, and forgets those that left', () => {
+  const shown = connected();
+  shown.bot('other', { status_interval_ms: 600_000 });
+  const program = {
+    name: 'momentum',
+    instance: 'i',
+    since: 0,
+    publishes: [],
+    host: 'h',
+    pid: 1,
+    revision: 1,
+  };
+  const present = { ...program, subscribes: ['PRICE_DATA'] };
+  shown.record(CHANNELS.PRESENCE, { ...present, state: 'joined' });
+  expect(sentence(shown).sentence).toBe('No gateway feeds PRICE_DATA, which momentum reads.');
+  shown.record(CHANNELS.PRESENCE, { ...present, state: 'gone' });
+  expect(sentence(shown).state).toBe('well');
+});
+
+it('names instruments until their feed delivers them', () => {
+  const shown = connected();
+  shown.feed({ interval_ms: 600_000 });
+  const status = { symbol: 'APPL', feed: 'test' };
+  shown.record(CHANNELS.INSTRUMENT_STATUS, { ...status, state: 'unknown' });
+  expect(sentence(shown).sentence).toBe('The feed test does not know APPL.');
+  shown.record(CHANNELS.INSTRUMENT_STATUS, { ...status, state: 'subscribed' });
+  expect(sentence(shown).state).toBe('well');
+});
+
+it('without Redis nothing else is known; a part of a cluster hides nothing', () => {
+  const shown = connected();
+  shown.feed({ interval_ms: 600_000 });
+  shown.bot('momentum', { state: 'error' });
+  shown.state.onStatus({ type: 'disconnected', channel: 'AUDIT', error }, shown.now);
+  expect(sentence(shown).sentence).toBe(
+    '2 things are wrong: the Redis server is not fit: No link to the node of AUDIT; the bot momentum reports an error.',
+  );
+  shown.state.onStatus({ type: 'disconnected', error }, shown.now);
+  expect(sentence(shown).sentence).toBe('Redis cannot be used, so nothing else is known: The link is down.');
+});
+
+it('shows own channels, and sends own types of commands', async () => {
+  const fixture = new URL('../../../shared_library/operator-kit/test/channels.fixture.mjs', import.meta.url);
+  const channels = await loadOwnChannels(fileURLToPath(fixture));
+  await using redis = await startLocalRedis();
+  const { url } = redis;
+  const monitor = await startMonitor({ url, port: 0, token: TOKEN, channels, logger: silentLogger });
+  const bot = defineBot({ name: 'momentum', url, logger: silentLogger }).onCommand(
+    'set_size',
+    z.object({ size: z.number() }),
+    () => ({ outcome: 'done' }),
+  );
+  await bot.start();
+  const send = (size: unknown) =>
+    postCommand(monitor.url, { type: 'set_size', data: { bot: 'momentum', size } }, TOKEN);
+  await eventually(async () => expect((await send(3)).status).toBe(200));
+  expect((await send('big')).status).toBe(400);
+  await eventually(async () => {
+    const stream = await EventStreamReader.open(`${monitor.url}/api/stream`);
+    const snapshot = JSON.parse((await stream.next()).data) as Snapshot;
+    stream.close();
+    expect(snapshot.channels.map(({ name }) => name)).toContain('FILLS');
+    expect(snapshot.commands.at(-1)).toMatchObject({ type: 'set_size', state: 'done' });
+    expect(snapshot.events.filter(({ kind }) => kind === 'invalid')).toEqual([]);
+  });
+  await bot.stop();
+  await monitor.close();
+});
