@@ -1,6 +1,7 @@
 // Message filters: --type, --key, --sender and --where, combined with AND.
 
 import type { Channel } from 'tickbus';
+import { printable } from 'tickbus/admin';
 import { knownChannel } from './channel-lookup.ts';
 import { UsageError } from './exit.ts';
 import { jsonOf, type WireMessage } from './wire-message.ts';
@@ -32,6 +33,11 @@ function keyedChannels(names: readonly string[]): ReadonlyMap<string, Channel> {
   const keyed = names.map((name): [string, Channel] => {
     const channel = knownChannel(name);
     if (channel?.keyed) return [name, channel];
+    if (channel === undefined)
+      throw new UsageError(
+        `${printable(name)} is not a known channel, so --key cannot be used with it. ` +
+          'Use --where field=value, or name a module that defines it in TICKBUS_CHANNELS.',
+      );
     throw new UsageError(`${name} has no keys, so --key cannot be used with it. Use --where field=value.`);
   });
   return new Map(keyed);

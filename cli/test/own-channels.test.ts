@@ -1,14 +1,16 @@
 // A user's own channels in the verbs, as processes. The module has its own copy of the library, as in a user's project.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { silentLogger } from '@tickbus/test-kit';
 import { bundledProgram } from '@tickbus/test-kit/bundle';
-import { defineBot } from 'tickbus/bot';
+import { type Bot, defineBot } from 'tickbus/bot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { jsonLines, startTickbus, tickbus, withServer } from './harness.ts';
+import { COMMAND, jsonLines, startTickbus, tickbus, withServer } from './harness.ts';
 
 const FIXTURE = new URL('../../shared_library/operator-kit/test/channels.fixture.mjs', import.meta.url);
 const server = withServer();
@@ -17,7 +19,10 @@ const env = () => ({ ...server.env(), TICKBUS_CHANNELS: module });
 const FILL = '{"order":"o-1","quantity":5}';
 let folder: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tickbus-own-'));
+  // Inside the repository, so that a module in it finds the packages that it imports.
+  const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
+  await mkdir(cache, { recursive: true });
+  folder = await mkdtemp(join(cache, 'tickbus-own-'));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -38,11 +43,7 @@ describe('with TICKBUS_CHANNELS', () => {
   });
 
   it('cmd sends an own type, which the bot obeys, and validates it', async () => {
-    const bot = defineBot({ name: 'momentum', url: server.redis.url, logger: silentLogger }).onCommand(
-      'set_size',
-      z.object({ size: z.number() }),
-      ({ data }) => ({ outcome: 'done', detail: `Size ${data.size}.` }),
-    );
+    await using bot = momentum();
     await bot.start();
     const send = (json: string) =>
       tickbus(['cmd', 'momentum', 'set_size', json, '-wy', '-t', '60s'], { env: env() });
@@ -51,7 +52,6 @@ describe('with TICKBUS_CHANNELS', () => {
     expect(jsonLines(done.stdout)).toMatchObject([{ outcome: 'done', detail: 'Size 3.' }]);
     const invalid = await send('{"size":"big"}');
     expect(invalid).toMatchObject({ code: 64, stderr: expect.stringContaining('size') });
-    await bot.stop();
   });
 
   it('completion and help list them; config shows the module', async () => {
@@ -68,6 +68,24 @@ describe('with TICKBUS_CHANNELS', () => {
     const pub = await tickbus(['--env-file', file, 'pub', 'FILLS', FILL, '--dry-run'], { env: server.env() });
     expect(pub.code).toBe(0);
   });
+});
+
+it('the page docs/cli.md describes a module and commands that work', async () => {
+  const page = await readFile(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+  const [, source = '', commands = ''] = /```js\n(.*?)```.*?```bash\n(.*?)```/s.exec(page) ?? [];
+  await writeFile(join(folder, 'source.mjs'), source);
+  // Node.js 20 cannot import the library of a clone, which is TypeScript.
+  const bundle = await bundledProgram(pathToFileURL(join(folder, 'source.mjs')));
+  await copyFile(bundle, join(folder, 'channels.mjs'));
+  await writeFile(join(folder, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${COMMAND}' "$@"\n`, {
+    mode: 0o755,
+  });
+  await using bot = momentum();
+  await bot.start();
+  const env = { ...server.env(), PATH: `${folder}:${process.env.PATH}` };
+  const { stdout } = await promisify(execFile)('bash', ['--norc', '-ec', commands], { cwd: folder, env });
+  expect(jsonLines(stdout)).toContainEqual(expect.objectContaining({ outcome: 'done', detail: 'Size 5.' }));
+  expect(stdout).toMatch(/"channel":"FILLS".*"order":"o-1"/);
 });
 
 it('without it, the channel and the type are unknown, and the error names the variable', async () => {
@@ -89,3 +107,11 @@ it('an unusable module is a usage error, except for the help and the settings', 
   expect((await tickbus(['pub', '--help'], broken)).code).toBe(0);
   expect((await tickbus(['config'], broken)).code).toBe(0);
 });
+
+function momentum(): Bot {
+  return defineBot({ name: 'momentum', url: server.redis.url, logger: silentLogger }).onCommand(
+    'set_size',
+    z.object({ size: z.number() }),
+    ({ data }) => ({ outcome: 'done', detail: `Size ${data.size}.` }),
+  );
+}

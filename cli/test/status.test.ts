@@ -13,9 +13,8 @@ const POLL = { timeout: 60_000 };
 let bot: Bot;
 
 beforeAll(async () => {
-  bot = defineBot({ name: 'momentum', url: server.redis.url, logger: silentLogger }).onPrice(() => {}, {
-    keys: ['AAPL'],
-  });
+  const options = { name: 'momentum', prices: ['AAPL'], url: server.redis.url, logger: silentLogger };
+  bot = defineBot(options).onPrice(() => {});
   await bot.start();
 });
 afterAll(() => bot.stop());

@@ -273,7 +273,7 @@ describe('sub', () => {
     [['sub', '--where', 'symbol'], /--where "symbol" is not field=value/],
     [['sub', '--count', '0'], /--count.*Use a whole number, 1 or above/],
     [['sub', '--timeout', 'soon'], /--timeout.*Use a time such as 500ms/],
-    [['sub', '--key', 'AAPL', 'mine'], /mine has no keys, so --key cannot be used/],
+    [['sub', '--key', 'AAPL', 'mine'], /mine is not a known channel, so --key cannot be used/],
     [['sub', '--key', 'a,,b', 'PRICE_DATA'], /none of them empty/],
     [['sub', '--frobnicate'], /unknown option '--frobnicate'/],
     [['sub', ''], /The channel name is empty/],
