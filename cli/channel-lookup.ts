@@ -12,7 +12,7 @@ export type WireChannel = Pick<Channel, 'name' | 'kind' | 'history'>;
 let own: readonly Channel[] = [];
 let known = byName(withOwnChannels(own));
 
-/** Replaces the user's own channels of all lookups. A process runs one command, which calls it once, before its verb. */
+/** Replaces the user's own channels in all lookups. Called once in a process, before its verb runs. */
 export function setOwnChannels(channels: readonly Channel[]): void {
   own = channels;
   known = byName(withOwnChannels(own));

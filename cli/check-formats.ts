@@ -4,7 +4,7 @@ import { printable } from 'tickbus/admin';
 import { type CheckMetric, type CheckResult, STATUS_CODES } from './checks.ts';
 
 interface NamedResult extends CheckResult {
-  /** `redis`, `feed`, `gateway` or `bot`. */
+  /** `redis`, `feed`, `gateway`, `bot` or `channel`. */
   readonly check: string;
   /** Name of the feed or bot; undefined if the command line names none. */
   readonly name: string | undefined;

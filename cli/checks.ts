@@ -115,6 +115,20 @@ export function checkBot(value: StoredValue, limits: CheckLimits): CheckResult {
   return { status: severer(byState[state] ?? 'ok', statusOf(metric)), summary, metrics: [metric] };
 }
 
+/** The age of the newest stored message. Without limits, any age is ok. */
+export function checkNewest(
+  values: readonly StoredValue[],
+  channel: string,
+  limits: CheckLimits,
+): CheckResult {
+  if (values.length === 0)
+    return { status: 'critical', summary: `No message is stored on ${channel}`, metrics: [] };
+  const ageMs = values.reduce((least, value) => Math.min(least, value.ageMs), Number.POSITIVE_INFINITY);
+  const metric = metricOf('newest', ageMs, limits, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  const summary = `The newest message on ${channel} was published ${duration(ageMs)} ago`;
+  return { status: statusOf(metric), summary, metrics: [metric] };
+}
+
 function severer(a: Status, b: Status): Status {
   return STATUS_CODES[a] >= STATUS_CODES[b] ? a : b;
 }

@@ -43,6 +43,27 @@ describe('check', () => {
     }
   });
 
+  it('judges the age of the newest message of a channel', async () => {
+    const check = (...args: string[]) => call(['check', 'channel', ...args], { env: env() });
+    expect(await check('AUDIT')).toMatchObject({
+      code: 2,
+      stdout: 'CRITICAL: No message is stored on AUDIT.\n',
+    });
+    await publish('AUDIT', { actor: 'a', tool: 'cli', action: 'publish', outcome: 'sent' });
+    expect((await check('AUDIT')).stdout).toMatch(
+      /^OK: The newest message on AUDIT was published [\d.]+ \w+ ago\.\n$/,
+    );
+    expect((await check('AUDIT', '--critical', '1h')).code).toBe(0);
+    await expect
+      .poll(async () => (await check('AUDIT', '--critical', '1ms')).code, { timeout: 60_000 })
+      .toBe(2);
+    for (const [name, reason] of [
+      ['TRADE_COMMANDS', 'stores no messages'],
+      ['AUDITS', 'Did you mean AUDIT?'],
+    ] as const)
+      expect(await check(name)).toMatchObject({ code: 64, stderr: expect.stringContaining(reason) });
+  });
+
   it('distinguishes gateway, feed and single bots', async () => {
     await publish('FEED_STATUS', {
       feed: 'alpaca',

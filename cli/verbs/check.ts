@@ -4,6 +4,7 @@ import { Argument, Option } from 'commander';
 import type { Channel } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
+import { knownChannel, unknownChannel } from '../channel-lookup.ts';
 import { FORMATS, type Format } from '../check-formats.ts';
 import {
   type CheckLimits,
@@ -12,6 +13,7 @@ import {
   checkFeed,
   checkGateway,
   checkLatency,
+  checkNewest,
   combinedResult,
   isFeedNamed,
   STATUS_CODES,
@@ -30,12 +32,13 @@ interface CheckOptions {
   readonly format: Format;
 }
 
-type Subject = 'redis' | 'feed' | 'gateway' | 'bot';
+const SUBJECTS = ['redis', 'feed', 'gateway', 'bot', 'channel'] as const;
+type Subject = (typeof SUBJECTS)[number];
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .addArgument(new Argument('<subject>', 'what to check').choices(['redis', 'feed', 'gateway', 'bot']))
-    .argument('[name]', 'the bot, or one feed or its channel (default: all feeds)')
+    .addArgument(new Argument('<subject>', 'what to check').choices(SUBJECTS))
+    .argument('[name]', 'the bot, the channel, or one feed or its channel (default: all feeds)')
     .option('--warn <time>', 'warning above this latency or age', duration)
     .option('--critical <time>', 'critical above this latency or age', duration)
     .option(
@@ -54,8 +57,9 @@ redis     latency of the server (warning above 100 ms, critical above 1 s)
 gateway   age of the gateway's last heartbeat (3 and 10 of its intervals), and whether the gateway is stopped
 feed      state of the broker connection, and age of the last frame (15 s, 60 s)
 bot NAME  age of the bot's last status (3 and 10 of its intervals), and the state in it
+channel NAME  age of the newest stored message of a state channel, or of an event channel with history (no default)
 
-A gateway, feed or bot without a status on this Redis is critical.
+A channel, gateway, feed or bot without a status on this Redis is critical.
 
 Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 64 usage error.
 ${examples(
@@ -77,6 +81,7 @@ async function check(
     throw new UsageError('--warn is above --critical. Set --warn to the smaller time.');
   if (subject === 'bot' && name === undefined)
     throw new UsageError('Name the bot, as in: tickbus check bot momentum');
+  if (subject === 'channel') checkStoring(name);
   if (subject === 'redis' && name !== undefined)
     throw new UsageError(
       'check redis takes no name: it checks the Redis of --url or REDIS_URL. Omit the name.',
@@ -117,9 +122,24 @@ async function checkSubject(
       return checkStored(context, CHANNELS.FEED_STATUS, name, (value) => checkGateway(value, limits));
     case 'feed':
       return checkStored(context, CHANNELS.FEED_STATUS, name, (value) => checkFeed(value, limits));
+    case 'channel':
+      return checkNewest(
+        await readStoredValues(context.connection(), checkStoring(name)),
+        name ?? '',
+        limits,
+      );
     case 'bot':
       return checkStored(context, CHANNELS.BOT_STATUS, name, (value) => checkBot(value, limits));
   }
+}
+
+/** @throws UsageError unless it is the name of a channel that stores messages */
+function checkStoring(name: string | undefined): Channel {
+  if (name === undefined) throw new UsageError('Name the channel, as in: tickbus check channel BOT_STATUS');
+  const channel = knownChannel(name);
+  if (channel === undefined) throw unknownChannel(name);
+  if (channel.kind === 'state' || channel.history > 0) return channel;
+  throw new UsageError(`${channel} stores no messages, so their age is not known. Give it a history.`);
 }
 
 async function checkStored(

@@ -75,6 +75,7 @@ export function testBoards(setup: PageSetup): void {
     const row = setup.driver.price('ZZZZ');
     await row.waitFor();
     expect(await setup.driver.verdict('ZZZZ')).toBe('refused');
+    await setup.page.getByText('The feed alpaca refuses ZZZZ (Not in this plan).').waitFor();
     expect(await row.getAttribute('title')).toBe('Not in this plan.');
     expect(await row.locator('.col-last').textContent()).toBe('–');
     await setup.driver.openTab('Events');

@@ -72,6 +72,9 @@ export function testFaults(setup: PageSetup): void {
       expect(await setup.driver.indicators()).toEqual({ redis: 'bad', broker: 'unknown', data: 'unknown' }),
     );
     await eventually(async () => expect(await setup.driver.verdict('AAPL')).toBe('link down'));
+    await setup.page
+      .locator('.status-line[data-state="wrong"]', { hasText: /^Redis cannot be used/ })
+      .waitFor();
     // The last known state of a bot is grey: it may have changed.
     await setup.page.getByText('last known state').waitFor();
     expect(await setup.driver.styleOf('tr[data-bot=momentum] .bot-state', 'color')).toBe(
