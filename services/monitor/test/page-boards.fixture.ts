@@ -25,6 +25,13 @@ export function testBoards(setup: PageSetup): void {
     );
   });
 
+  it('the sentence at the top says that all is well', async () => {
+    const sentence = setup.page.locator('.status-line[data-state="well"]');
+    await eventually(async () =>
+      expect(await sentence.textContent()).toMatch(/^All is well: alpaca is live, and [1-9] bots? reports?\.$/),
+    );
+  });
+
   it('an unconfirmed price is amber and not struck through', async () => {
     await eventually(async () => expect(await setup.driver.verdict('QUIET')).toBe('quiet market'));
     expect(await setup.driver.price('QUIET').getAttribute('data-look')).toBe('aging');
