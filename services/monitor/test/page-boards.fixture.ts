@@ -28,7 +28,9 @@ export function testBoards(setup: PageSetup): void {
   it('the sentence at the top says that all is well', async () => {
     const sentence = setup.page.locator('.status-line[data-state="well"]');
     await eventually(async () =>
-      expect(await sentence.textContent()).toMatch(/^All is well: alpaca is live, and [1-9] bots? reports?\.$/),
+      expect(await sentence.textContent()).toMatch(
+        /^All is well: alpaca is live, and [1-9] bots? reports?\.$/,
+      ),
     );
   });
 
