@@ -11,6 +11,7 @@ import {
   trade,
   tradeCancel,
   tradeCorrection,
+  tradeGap,
 } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { RedisSubscriber } from 'tickbus/subscriber';
@@ -102,8 +103,7 @@ export class TradeIntake {
     if (message.message_type === 'trade') builder.trade(message.data, arrival);
     else if (message.message_type === 'trade_correction') builder.correct(message.data);
     else if (message.message_type === 'trade_cancel') builder.cancel(message.data);
-    // Which trades are missing is not known to the builder, so that the gap of one instrument concerns all.
-    else builder.gap(arrival.monotonic);
+    else builder.gap(arrival.monotonic, message.data);
   }
 
   /** `live_for_ms` also reveals an interruption between two heartbeats. */
@@ -132,11 +132,11 @@ function checked(message: Envelope): TradeMessage | undefined {
   return result?.success ? ({ ...message, data: result.data } as TradeMessage) : undefined;
 }
 
-const SCHEMAS: ReadonlyMap<string, typeof trade | typeof tradeCorrection | typeof tradeCancel> = new Map<
-  string,
-  typeof trade | typeof tradeCorrection | typeof tradeCancel
->([
+type TradesSchema = typeof trade | typeof tradeCorrection | typeof tradeCancel | typeof tradeGap;
+
+const SCHEMAS: ReadonlyMap<string, TradesSchema> = new Map<string, TradesSchema>([
   ['trade', trade],
   ['trade_correction', tradeCorrection],
   ['trade_cancel', tradeCancel],
+  ['trade_gap', tradeGap],
 ]);

@@ -1,6 +1,6 @@
 // Builds bars from trades, corrections, cancels and gaps. Pure: it does no I/O and reads no clock.
 
-import type { Bar, DeepReadonly, Trade, TradeCancel, TradeCorrection } from 'tickbus';
+import type { Bar, DeepReadonly, Trade, TradeCancel, TradeCorrection, TradeGap } from 'tickbus';
 import { MAX_CHANNEL_KEYS } from 'tickbus';
 import type { Calendar } from '../intervals/calendar.ts';
 import { DAY_MS, type Interval } from '../intervals/interval.ts';
@@ -135,12 +135,18 @@ export class BarBuilder {
     this.#change(bars, trade.time);
   }
 
-  /** Messages of TRADES after the last one are missing, or the feed was interrupted. */
-  gap(monotonic: number): void {
-    const from = this.#clock.newest - this.#options.graceMs;
-    this.#coverage.beginGap(from, this.#clock.now(monotonic));
-    for (const { records } of this.#symbols.values())
-      for (const record of records) if (record.isDue && record.end > from) this.#changed.add(record);
+  /**
+   * Trades are missing: messages of TRADES after the last one, or what happened while the feed was interrupted.
+   *
+   * @param of the instrument whose trades after `from` are missing; undefined if it may be any
+   */
+  gap(monotonic: number, of?: Pick<TradeGap, 'symbol' | 'from'>): void {
+    const newest = this.#clock.newest - this.#options.graceMs;
+    const from = of === undefined ? newest : Math.min(newest, of.from ?? Number.NEGATIVE_INFINITY);
+    this.#coverage.beginGap(from, this.#clock.now(monotonic), of?.symbol);
+    const concerned = of === undefined ? [...this.#symbols.values()] : [this.#symbols.get(of.symbol)];
+    for (const record of concerned.flatMap((bars) => bars?.records ?? []))
+      if (record.isDue && record.end > from) this.#changed.add(record);
   }
 
   /** The time at the venue, Unix milliseconds; -Infinity before the first trade. */
@@ -227,7 +233,7 @@ export class BarBuilder {
       volume,
       trades,
       ...(vwap !== undefined && { vwap }),
-      complete: this.#coverage.isComplete(record),
+      complete: this.#coverage.isComplete(of.symbol, record),
       ...(of.venue !== undefined && { venue: of.venue }),
     };
   }

@@ -119,6 +119,20 @@ it('a gap that the gateway reports makes the bars incomplete that it can belong 
   await bar(1).toMatchObject({ complete: true });
 });
 
+it('a gap of one instrument concerns no other, also for a builder that starts later', async () => {
+  await trade(0, 10);
+  const gap = { symbol: 'MSFT', to: START + 100, reason: 'start' } as const;
+  await publisher.publish(CHANNELS.TRADES, gap, { type: 'trade_gap' });
+  await trade(500, 11);
+  await trade(1_000, 11);
+  await bar(0).toMatchObject({ complete: true, trades: 2 });
+  await publisher.publish(CHANNELS.TRADES, gap, { type: 'trade_gap' });
+  await service[Symbol.asyncDispose]();
+  service = await startBarService(redis.url, { lengths: ['1s'] });
+  await trade(2_000, 12);
+  await bar(1).toMatchObject({ complete: true, trades: 1 });
+});
+
 it('an invalid message on TRADES counts as a lost one', async () => {
   await trade(0, 10);
   await using foreign = new RedisPublisher({ url: redis.url, logger: silentLogger, validate: false });

@@ -134,3 +134,38 @@ it('a gap that is reported later makes a bar incomplete that was built', () => {
   builder.gap(61_000);
   expect(builder.takeDue(61_000)).toMatchObject([{ complete: false }]);
 });
+
+it('a gap of one instrument makes no bar of another incomplete', () => {
+  trade(0, 10);
+  trade(1_000, 20, { symbol: 'MSFT' });
+  // Nothing is known of what happened before.
+  builder.gap(2_000, { symbol: 'TSLA' });
+  builder.gap(3_000, { symbol: 'MSFT', from: START + 2_500 });
+  trade(4_000, 11);
+  trade(5_000, 30, { symbol: 'TSLA' });
+  trade(61_000, 31, { symbol: 'TSLA' });
+  trade(61_000, 21, { symbol: 'MSFT' });
+  const built = builder.takeDue(200_000).map(({ symbol, start, complete }) => {
+    return [symbol, (start - START) / 60_000, complete];
+  });
+  expect(built).toEqual([
+    ['AAPL', 0, true],
+    ['MSFT', 0, false],
+    ['TSLA', 0, false],
+    ['MSFT', 1, true],
+    ['TSLA', 1, true],
+  ]);
+});
+
+it('a gap of one instrument begins when its trades were last known, also in bars that were built', () => {
+  trade(10_000, 10);
+  trade(10_000, 20, { symbol: 'MSFT' });
+  trade(130_000, 10);
+  expect(builder.takeDue(130_000)).toMatchObject([
+    { symbol: 'AAPL', complete: true },
+    { symbol: 'MSFT', complete: true },
+  ]);
+  // Nobody requested MSFT for two minutes.
+  builder.gap(131_000, { symbol: 'MSFT', from: START + 15_000 });
+  expect(builder.takeDue(131_000)).toMatchObject([{ symbol: 'MSFT', start: START, complete: false }]);
+});
