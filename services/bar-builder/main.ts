@@ -12,6 +12,9 @@ import { createMetrics } from './metrics.ts';
 
 /** Maximum duration of the shutdown, milliseconds; after that the process exits at once. */
 const STOP_DEADLINE_MS = 10_000;
+const UNREQUESTED =
+  'SYMBOLS is not set, so the bar builder requests no instrument: it builds bars of the trades that other ' +
+  'subscribers request, or of all if the gateway has TRADES=all. Set SYMBOLS to request instruments.';
 
 try {
   const config = readConfig(process.argv.slice(2), process.env);
@@ -72,4 +75,5 @@ async function serve(config: BarsConfig): Promise<void> {
     { reads: trades.name, publishes: bars.name, lengths, http: pages?.port, namespace },
     'The bar builder has started.',
   );
+  if (config.SYMBOLS === undefined) logger.info(UNREQUESTED);
 }

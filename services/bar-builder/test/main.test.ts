@@ -170,7 +170,10 @@ it('is ready as active and as standby, serves its metrics, and exits with 0 on S
     [0, null],
     [0, null],
   ]);
-  expect(both[0]?.lines.items.join()).toContain('"reads":"TRADES.kraken","publishes":"BARS.kraken"');
+  const log = both[0]?.lines.items.join();
+  expect(log).toContain('"reads":"TRADES.kraken","publishes":"BARS.kraken"');
+  // Without this line, a user waits for bars that never come.
+  expect(log).toMatch(/SYMBOLS is not set, so the bar builder requests no instrument: .* Set SYMBOLS/);
 });
 
 it.each([
