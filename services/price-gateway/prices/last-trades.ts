@@ -17,6 +17,8 @@ export interface LastTrade {
   readonly time: number;
   /** The venue has cancelled it, or corrected it to a trade that does not set the price. */
   readonly isCancelled: boolean;
+  /** As the venue sent it, before it was corrected. */
+  readonly sent: Pick<TradeEvent, 'price' | 'size' | 'timestamp'>;
 }
 
 export class LastTrades {
@@ -24,8 +26,8 @@ export class LastTrades {
   readonly #trades: LastTrade[] = [];
   #last: LastTrade | undefined;
   /**
-   * Older trades are late. The earlier of the last trade's time and the clock at its arrival, so that a venue whose
-   * clock runs ahead does not make later trades late. A cancelled trade counts: the venue may send it again.
+   * Older trades are late. The last trade's time, unless it is ahead of the venue's clock (`VenueLead`), so that a
+   * wrong time does not make later trades late. A cancelled trade counts: the venue may send it again.
    */
   #since = Number.NEGATIVE_INFINITY;
   /** Whether the feed was interrupted since: the venue may send trades of the last time again. */
@@ -39,16 +41,17 @@ export class LastTrades {
   /**
    * Adds a trade. False, without an effect, if it is late.
    *
-   * @param since the earlier of its time and the clock, Unix milliseconds
+   * @param since the time before which trades are then late, Unix milliseconds
    */
-  add({ trade_id: id, price, size, timestamp: time }: TradeEvent, since: number): boolean {
+  add(trade: TradeEvent, since: number): boolean {
+    const { trade_id: id, price, size, timestamp: time } = trade;
     if (time < this.#since) return false;
     if (this.#mayRepeat) {
       const isSameTime = time === this.#trades.at(-1)?.time;
-      if (isSameTime && this.#mayBeKnown(id, time)) return false;
+      if (isSameTime && this.#mayBeKnown(trade)) return false;
       this.#mayRepeat = isSameTime;
     }
-    this.#last = { id, price, size, time, isCancelled: false };
+    this.#last = { id, price, size, time, isCancelled: false, sent: { price, size, timestamp: time } };
     this.#since = since;
     this.#trades.push(this.#last);
     if (this.#trades.length > MAX_TRADES) this.#trades.shift();
@@ -72,10 +75,10 @@ export class LastTrades {
   }
 
   /** Whether a trade of the last time may be one of those that were sent before the interruption. */
-  #mayBeKnown(id: string | undefined, time: number): boolean {
-    if (id === undefined || this.#trades.some((trade) => trade.id === id)) return true;
+  #mayBeKnown(trade: TradeEvent): boolean {
+    if (this.#trades.some((known) => isSame(known, trade))) return true;
     // Trades of the same time may have been forgotten.
-    return this.#trades.length === MAX_TRADES && this.#trades[0]?.time === time;
+    return this.#trades.length === MAX_TRADES && this.#trades[0]?.time === trade.timestamp;
   }
 
   /** Identifiers can repeat on another day, so the newest trade counts. */
@@ -86,6 +89,17 @@ export class LastTrades {
       return !trade.isCancelled && isSameTime && trade.price === price && trade.size === size;
     });
   }
+}
+
+/** Without an identifier, by time, price and size: as the trade was sent, or as it was corrected. */
+function isSame(
+  { id, sent, ...known }: LastTrade,
+  { trade_id, price, size, timestamp }: TradeEvent,
+): boolean {
+  if (trade_id !== undefined) return id === trade_id;
+  return [sent, { ...known, timestamp: known.time }].some(
+    (one) => one.timestamp === timestamp && one.price === price && one.size === size,
+  );
 }
 
 /** A corrected trade keeps its place. */
@@ -105,5 +119,6 @@ function corrected(
     size,
     time: timestamp ?? trade.time,
     isCancelled: excluded_from?.includes('last') === true,
+    sent: trade.sent,
   };
 }

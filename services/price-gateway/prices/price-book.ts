@@ -5,6 +5,7 @@ import { MAX_CHANNEL_KEYS, type Price } from 'tickbus';
 import { isSymbol } from '../demand/symbol.ts';
 import { LastTrades } from './last-trades.ts';
 import { PriceBand } from './price-band.ts';
+import { VenueLead } from './venue-lead.ts';
 
 /**
  * The reason why an event yields no price.
@@ -28,18 +29,13 @@ export type PriceDropReason =
 
 type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
 
-interface LastQuote {
-  /** The venue's time, Unix milliseconds. */
-  readonly time: number;
-  /** Older quotes are late; see `LastTrades`. */
-  readonly since: number;
-  readonly event: QuoteEvent;
-}
-
 /** What is known of one instrument. */
 interface BookEntry {
   readonly trades: LastTrades;
-  quote: LastQuote | undefined;
+  /** Undefined also after an interruption of the feed, in which the quote may have been withdrawn. */
+  quote: QuoteEvent | undefined;
+  /** Older quotes are late; see `LastTrades`. */
+  quotesSince: number;
   band: PriceBand | undefined;
 }
 
@@ -48,14 +44,15 @@ interface BookEntry {
  * quote; `source` says which. Every price contains the latest bid, ask and sizes, and its event's timestamp. The events
  * must be valid (`isValidEvent`); only their symbols are checked here.
  *
- * Trades and quotes never go back in time: an older event changes nothing. A venue whose time runs ahead, even by hours
- * for one event, does not make later events late. If the venue corrects or cancels the last trade, the price is that of
+ * Trades and quotes never go back in time: an older event changes nothing, also if the venue's clock runs ahead. One
+ * event whose time is wrong, even by hours, does not make later events late. If the venue corrects or cancels the last trade, the price is that of
  * the corrected trade, or of the trade before; `trade_time` then goes back to the time of that trade.
  */
 export class PriceBook {
   readonly #venue: string | undefined;
   readonly #now: () => number;
   readonly #entries = new Map<string, BookEntry>();
+  readonly #lead = new VenueLead();
 
   /** @param now Unix milliseconds */
   constructor(venue?: string, now: () => number = Date.now) {
@@ -70,13 +67,16 @@ export class PriceBook {
     const entry = this.#entries.get(event.symbol) ?? this.#newEntry(event.symbol);
     if (typeof entry === 'string') return entry;
     const { timestamp } = event;
-    const since = Math.min(timestamp, this.#now());
+    const now = this.#now();
+    const since = this.#lead.limit(timestamp, now);
     if (event.kind === 'trade') {
       if (!entry.trades.add(event, since)) return 'late';
     } else {
-      if (entry.quote !== undefined && timestamp < entry.quote.since) return 'late';
-      entry.quote = { time: timestamp, since, event };
+      if (timestamp < entry.quotesSince) return 'late';
+      entry.quote = event;
+      entry.quotesSince = since;
     }
+    this.#lead.observe(timestamp, now);
     return this.#priceOf(event, entry);
   }
 
@@ -86,10 +86,11 @@ export class PriceBook {
     if (typeof entry !== 'string') entry.band = PriceBand.of(event);
   }
 
-  /** The feed was interrupted. Venues may send their last trades again, and bands may have ended. */
+  /** The feed was interrupted. Venues may send their last trades again; quotes may be withdrawn, and bands ended. */
   interrupt(): void {
     for (const entry of this.#entries.values()) {
       entry.trades.interrupt();
+      entry.quote = undefined;
       entry.band = undefined;
     }
   }
@@ -102,7 +103,8 @@ export class PriceBook {
   #newEntry(symbol: string): BookEntry | PriceDropReason {
     if (!isSymbol(symbol)) return 'invalid';
     if (this.#entries.size >= MAX_INSTRUMENTS) return 'limit';
-    const entry: BookEntry = { trades: new LastTrades(), quote: undefined, band: undefined };
+    const trades = new LastTrades();
+    const entry = { trades, quote: undefined, quotesSince: Number.NEGATIVE_INFINITY, band: undefined };
     this.#entries.set(symbol, entry);
     return entry;
   }
@@ -118,7 +120,7 @@ export class PriceBook {
   #priceOf(event: MarketEvent | TradeChange, entry: BookEntry): Price | PriceDropReason {
     const { quote, band } = entry;
     const { last } = entry.trades;
-    const sides = quote === undefined ? NO_SIDES : sidesOf(quote.event, band);
+    const sides = quote === undefined ? NO_SIDES : sidesOf(quote, band);
     const price = last === undefined ? midpointOf(sides) : last.price;
     if (price === undefined) return 'unpriced';
     return {
@@ -130,7 +132,7 @@ export class PriceBook {
       ...(last !== undefined && { trade_time: last.time }),
       ...(event.kind === 'trade' && { size: event.size }),
       ...sides,
-      ...(quote !== undefined && { quote_time: quote.time }),
+      ...(quote !== undefined && { quote_time: quote.timestamp }),
       ...(this.#venue !== undefined && { venue: this.#venue }),
     };
   }

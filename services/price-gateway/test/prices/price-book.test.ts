@@ -126,6 +126,39 @@ it('accepts later events after one whose time is far in the future', () => {
   expect(book.apply({ ...trade(101), timestamp: AT })).toMatchObject({ price: 101, trade_time: AT });
 });
 
+it('never goes back if the clock of the venue runs ahead', () => {
+  let now = AT - 5_000;
+  const book = new PriceBook(undefined, () => now);
+  const sent = Array.from({ length: 20 }, (_, n) => ({ ...trade(100 + n), timestamp: AT + n * 100 }));
+  for (const one of sent) {
+    // Their delays differ.
+    now = one.timestamp - 5_000 + (one.timestamp % 7);
+    expect(book.apply(one)).toMatchObject({ trade_time: one.timestamp });
+  }
+  book.interrupt();
+  now += 500;
+  expect(sent.map((one) => book.apply(one))).toEqual(Array(20).fill('late'));
+  // A wrong time of one event.
+  const later = AT + 2_500;
+  expect(book.apply({ ...trade(120), timestamp: AT + 3_600_000 })).toMatchObject({ price: 120 });
+  now += 2_000;
+  expect(book.apply({ ...trade(121), timestamp: later + 2_000 })).toMatchObject({ price: 121 });
+});
+
+it('leaves out a quote from before an interruption, which may have been withdrawn since', () => {
+  const book = new PriceBook();
+  book.apply(quote(99, 101));
+  book.apply(trade(100));
+  book.interrupt();
+  const price = book.apply({ ...trade(100.5), timestamp: AT + 60_000 });
+  expect(price).toMatchObject({ price: 100.5 });
+  for (const field of ['bid', 'bid_size', 'ask', 'ask_size', 'quote_time'])
+    expect(price).not.toHaveProperty(field);
+  expect(book.apply({ ...quote(90, 91), timestamp: AT - 1 })).toBe('late');
+  // The venue sends it again.
+  expect(book.apply(quote(99, 101))).toMatchObject({ price: 100.5, bid: 99, ask: 101 });
+});
+
 it('accepts negative prices, as of spreads and futures', () => {
   expect(new PriceBook().apply(quote(-2, -1))).toMatchObject({ price: -1.5 });
 });

@@ -147,7 +147,7 @@ it('drops a cancelled trade that the venue sends again after an interruption', (
   expect(book.apply(numbered(4))).toMatchObject({ price: 104 });
 });
 
-it('accepts a new trade of the last time after an interruption if identifiers tell it apart', () => {
+it('accepts a new trade of the last time after an interruption that differs from the others', () => {
   const book = bookAfter(0);
   const same = (id: string, price: number): TradeEvent => ({ ...numbered(0), trade_id: id, price });
   book.apply(same('a', 100));
@@ -156,8 +156,25 @@ it('accepts a new trade of the last time after an interruption if identifiers te
   expect(book.apply(same('a', 100))).toBe('late');
   expect(book.apply(same('c', 102))).toMatchObject({ price: 102 });
   expect(book.apply(same('b', 101))).toBe('late');
-  const { trade_id, ...without } = same('', 103);
-  expect(book.apply(without)).toBe('late');
+  expect(book.apply(withoutId(same('', 101)))).toBe('late');
+  expect(book.apply(withoutId(same('', 103)))).toMatchObject({ price: 103 });
+});
+
+function withoutId({ trade_id: _, ...rest }: TradeEvent): TradeEvent {
+  return rest;
+}
+
+it('drops a corrected trade without an identifier that the venue sends again, as it was or as it is', () => {
+  const book = new PriceBook();
+  const sent = withoutId(numbered(1));
+  const corrected = { price: 90, size: 5, timestamp: sent.timestamp };
+  const { symbol, price, size } = sent;
+  book.apply(sent);
+  book.apply({ kind: 'correction', symbol, original: { price, size }, corrected, timestamp: AT + 9 });
+  book.interrupt();
+  expect(book.apply(sent)).toBe('late');
+  expect(book.apply({ ...sent, ...corrected })).toBe('late');
+  expect(book.apply({ ...sent, price: 91 })).toMatchObject({ price: 91 });
 });
 
 it('drops repeated trades of one time that it may have forgotten', () => {

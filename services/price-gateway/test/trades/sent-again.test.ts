@@ -1,4 +1,5 @@
-// A venue drops the connection and sends its last trades again: on TRADES nothing is twice and nothing goes back.
+// A venue drops the connection and sends its last trades again: on TRADES and PRICE_DATA nothing is twice and nothing
+// goes back.
 
 import type { TradeEvent } from '@tickbus/capture';
 import { afterEach, expect, it } from 'vitest';
@@ -72,6 +73,12 @@ it.each(CASES)(
         .filter((trade) => trade.late)
         .map(({ price }) => price),
     ).toEqual([late.price]);
+    // PRICE_DATA takes no late trade, and never goes back.
+    const onPrices = () => testbed.prices.all.filter(({ data }) => data.cause === 'trade');
+    await expect.poll(() => onPrices().at(-1)?.data.price).toBe(after.price);
+    const inOrder = published.filter((price) => price !== late.price);
+    expect(onPrices().map(({ data }) => data.price)).toEqual(inOrder);
+    expect(gateway.stats.dropped.late).toBe(last + 1);
     const withIds = bot.of('trade').filter(({ trade_id }) => trade_id !== undefined);
     expect(withIds).toHaveLength(hasIds ? published.length : 0);
     expect(gateway.stats.trades).toMatchObject({
