@@ -77,9 +77,10 @@ export const mapping = defineTarget({
 /** The gateway either drops an event, or publishes a price that the channel accepts. */
 function checkPrice(book: PriceBook, event: VenueEvent): void {
   if (event.kind === 'halt' || event.kind === 'resume') return;
-  if (event.kind === 'band') return book.setBand(event);
-  const outcome = timed('PriceBook.apply', () => book.apply(event));
-  if (typeof outcome === 'string') return;
+  const outcome = timed('PriceBook.apply', () =>
+    event.kind === 'band' ? book.setBand(event) : book.apply(event),
+  );
+  if (typeof outcome !== 'object') return;
   const { issues } = price['~standard'].validate(outcome) as { issues?: readonly unknown[] };
   ok(issues === undefined, `The price ${JSON.stringify(outcome)} is not valid: ${JSON.stringify(issues)}`);
 }

@@ -45,8 +45,8 @@ interface BookEntry {
  * must be valid (`isValidEvent`); only their symbols are checked here.
  *
  * Trades and quotes never go back in time: an older event changes nothing, also if the venue's clock runs ahead. One
- * event whose time is wrong, even by hours, does not make later events late. If the venue corrects or cancels the last trade, the price is that of
- * the corrected trade, or of the trade before; `trade_time` then goes back to the time of that trade.
+ * event whose time is wrong, even by hours, does not make later events late. If the venue corrects or cancels the last
+ * trade, the price is that of the corrected trade, or of the trade before; `trade_time` then goes back to its time.
  */
 export class PriceBook {
   readonly #venue: string | undefined;
@@ -80,10 +80,18 @@ export class PriceBook {
     return this.#priceOf(event, entry);
   }
 
-  /** Sets or ends the price band of an instrument. A side of a quote outside of it is not published. */
-  setBand(event: BandEvent): void {
+  /**
+   * Sets or ends the price band of an instrument. A side of a quote outside of it is not published. Returns the price if
+   * a side of the last quote is now outside, or no longer.
+   */
+  setBand(event: BandEvent): Price | 'unpriced' | undefined {
     const entry = this.#entries.get(event.symbol) ?? this.#newEntry(event.symbol);
-    if (typeof entry !== 'string') entry.band = PriceBand.of(event);
+    if (typeof entry === 'string') return undefined;
+    const { quote, band: before } = entry;
+    entry.band = PriceBand.of(event);
+    if (quote === undefined || haveSameSides(sidesOf(quote, before), sidesOf(quote, entry.band)))
+      return undefined;
+    return this.#priceOf(event, entry);
   }
 
   /** The feed was interrupted. Venues may send their last trades again; quotes may be withdrawn, and bands ended. */
@@ -117,7 +125,7 @@ export class PriceBook {
     return entry.trades.last === before ? 'unchanged' : this.#priceOf(event, entry);
   }
 
-  #priceOf(event: MarketEvent | TradeChange, entry: BookEntry): Price | PriceDropReason {
+  #priceOf(event: MarketEvent | TradeChange | BandEvent, entry: BookEntry): Price | 'unpriced' {
     const { quote, band } = entry;
     const { last } = entry.trades;
     const sides = quote === undefined ? NO_SIDES : sidesOf(quote, band);
@@ -126,7 +134,7 @@ export class PriceBook {
     return {
       symbol: event.symbol,
       timestamp: event.timestamp,
-      cause: event.kind === 'trade' || event.kind === 'quote' ? event.kind : 'correction',
+      cause: CAUSES[event.kind],
       price,
       source: last === undefined ? 'midpoint' : 'trade',
       ...(last !== undefined && { trade_time: last.time }),
@@ -143,6 +151,15 @@ const MAX_INSTRUMENTS = MAX_CHANNEL_KEYS;
 
 const NO_SIDES: Sides = {};
 
+/** A price band concerns the sides of the quote. */
+const CAUSES = {
+  trade: 'trade',
+  quote: 'quote',
+  band: 'quote',
+  correction: 'correction',
+  cancel: 'correction',
+} as const;
+
 /** Omits a side without orders, whose price and size are both 0, and a side that the price band does not permit. */
 function sidesOf(
   { bid, bid_size, ask, ask_size, timestamp }: QuoteEvent,
@@ -151,6 +168,11 @@ function sidesOf(
   const hasBid = (bid !== 0 || bid_size !== 0) && (band === undefined || band.permitsBid(bid, timestamp));
   const hasAsk = (ask !== 0 || ask_size !== 0) && (band === undefined || band.permitsAsk(ask, timestamp));
   return { ...(hasBid && { bid, bid_size }), ...(hasAsk && { ask, ask_size }) };
+}
+
+/** Of the same quote. */
+function haveSameSides(one: Sides, other: Sides): boolean {
+  return one.bid === other.bid && one.ask === other.ask;
 }
 
 function midpointOf({ bid, ask }: Sides): number | undefined {

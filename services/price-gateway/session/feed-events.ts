@@ -1,6 +1,12 @@
 // Publishes prices, halts and missing prices from a feed's events.
 
-import { isValidEvent, type MarketEvent, problemOf, type TradeChange } from '@tickbus/capture';
+import {
+  type BandEvent,
+  isValidEvent,
+  type MarketEvent,
+  problemOf,
+  type TradeChange,
+} from '@tickbus/capture';
 import { printable } from 'tickbus/admin';
 import type { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { FeedEvent } from '../feeds/feed.ts';
@@ -61,8 +67,7 @@ export class FeedEvents {
           onStatusChange();
           break;
         case 'band':
-          this.#book.setBand(event);
-          if (instruments.setBand(event)) onStatusChange();
+          this.#applyBand(event);
           break;
         default:
           this.#applyToBook(event);
@@ -88,6 +93,14 @@ export class FeedEvents {
   /** Forgets the prices of all other instruments. */
   retain(symbols: ReadonlySet<string>): void {
     this.#book.retain(symbols);
+  }
+
+  #applyBand(event: BandEvent): void {
+    const { publisher, instruments, onStatusChange } = this.#options;
+    const price = this.#book.setBand(event);
+    if (typeof price === 'object') publisher.publishPrice(price);
+    const hasNewPrice = price !== undefined && instruments.setPriced(event.symbol, price !== 'unpriced');
+    if (instruments.setBand(event) || hasNewPrice) onStatusChange();
   }
 
   #applyToBook(event: MarketEvent | TradeChange): void {

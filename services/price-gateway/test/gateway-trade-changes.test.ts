@@ -132,3 +132,19 @@ it('never gives out a side outside of the price band, and reports the band', asy
   const from = instruments.all.indexOf(reported) + 1;
   expect(await instruments.until(() => true, from)).not.toHaveProperty('limit_up');
 });
+
+it('takes a side back when a new price band leaves it out, also on a market without quotes', async () => {
+  const { reaches, requireFresh, verdict } = await startBot();
+  testbed.market.push(quote(99, 106));
+  await reaches({ price: 102.5, bid: 99, ask: 106 });
+  const band: BandEvent = { kind: 'band', symbol: 'AAPL', limit_down: 95, limit_up: 105, timestamp: AT + 1 };
+  testbed.market.push(band);
+  await expect.poll(verdict).toBe('no_price');
+  testbed.market.push({ ...band, limit_up: 107, timestamp: AT + 2 });
+  await reaches({ bid: 99, ask: 106, cause: 'quote', timestamp: AT + 2 });
+  testbed.market.push(numbered(3));
+  await reaches({ price: 103, ask: 106 });
+  testbed.market.push({ ...band, timestamp: AT + 4 });
+  await reaches({ price: 103, bid: 99, cause: 'quote', timestamp: AT + 4 });
+  expect(requireFresh().ask).toBeUndefined();
+});

@@ -1,0 +1,64 @@
+// A book that empties on a living feed: each side, both, null and zero. `requireFresh` never gives out the withdrawn
+// side, however long a price may be quiet. Real servers, the feeds, gateway, Redis and subscriber.
+
+import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { expect, it } from 'vitest';
+import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
+import { SILENT } from './gateway.fixture.ts';
+import { QUOTE_VENUES, type SideOfBook } from './quote-venues.fixture.ts';
+import { SKIP_REASON } from './replay/recorded-sessions.fixture.ts';
+
+const testbed = useEmbeddedGateways();
+const BOUNDS = { maxAgeMs: 30_000, maxQuietMs: 3_600_000 };
+
+/** Later tests quote later. */
+let now = Date.now() - 3_600_000;
+
+const FULL: readonly [SideOfBook, SideOfBook] = [
+  { price: 99, size: 1 },
+  { price: 101, size: 2 },
+];
+const ZERO = { price: 0, size: 0 };
+const NULL = { price: null, size: null };
+const CASES = (['websocket', 'alpaca', 'ccxt'] as const).flatMap((venue) =>
+  // Alpaca and Binance have no null.
+  (venue === 'websocket' ? [ZERO, NULL] : [ZERO]).flatMap((empty) => [
+    { venue, what: `the bid is ${empty.price}`, book: [empty, FULL[1]] },
+    { venue, what: `the ask is ${empty.price}`, book: [FULL[0], empty] },
+    { venue, what: `both are ${empty.price}`, book: [empty, empty] },
+  ]),
+) as { venue: keyof typeof QUOTE_VENUES; what: string; book: [SideOfBook, SideOfBook] }[];
+
+it.each(CASES)('on $venue, $what', async ({ venue: name, book }) => {
+  if (name === 'ccxt' && SKIP_REASON !== undefined) return;
+  const venue = await QUOTE_VENUES[name]();
+  const { symbol } = venue;
+  await using bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+  bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: [symbol] });
+  await bot.startListening();
+  const latest = () => {
+    const { verdict, message } = bot.latest(CHANNELS.PRICE_DATA, symbol, BOUNDS);
+    return { verdict, bid: message?.data.bid, ask: message?.data.ask };
+  };
+  await testbed.startGateway({ createFeed: () => venue.createFeed(), symbols: [] });
+  await expect.poll(() => venue.isSubscribed).toBe(true);
+
+  now += 60_000;
+  venue.quote(...FULL, now);
+  await expect.poll(latest).toEqual({ verdict: 'fresh', bid: 99, ask: 101 });
+  // Without a trade, there is no midpoint any more.
+  venue.quote(...book, now + 1);
+  await expect.poll(() => latest().verdict).toBe('no_price');
+  expect(() => bot.requireFresh(CHANNELS.PRICE_DATA, symbol, BOUNDS)).toThrow(
+    /neither a trade nor both sides/,
+  );
+  venue.quote(...FULL, now + 2);
+  await expect.poll(latest).toEqual({ verdict: 'fresh', bid: 99, ask: 101 });
+  if (venue.trade === undefined) return;
+  venue.trade(100, now + 3);
+  await expect.poll(() => bot.requireFresh(CHANNELS.PRICE_DATA, symbol, BOUNDS).data.source).toBe('trade');
+  venue.quote(...book, now + 4);
+  const [bid, ask] = book.map(({ price }) => price || undefined);
+  await expect.poll(latest).toEqual({ verdict: 'fresh', bid, ask });
+});
