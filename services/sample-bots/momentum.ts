@@ -24,7 +24,9 @@ export function momentumBot(all: MomentumOptions = {}): Bot {
 
   const bot = defineBot({ name: 'momentum', ...options }).onPrice(
     ({ symbol, price, message, isPaused, send }) => {
-      const { timestamp } = message.data;
+      const { timestamp, cause } = message.data;
+      // The prices before it contain a trade that the venue has taken back.
+      if (cause === 'correction') windows.delete(symbol);
       const window = windows.get(symbol) ?? new PriceWindow(windowMs);
       windows.set(symbol, window);
       const move = window.add(price, timestamp);

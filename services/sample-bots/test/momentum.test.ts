@@ -57,6 +57,16 @@ it('buys above the threshold, and addresses the executor', async () => {
   expect(bot.stats.commandsSent).toBe(1);
 });
 
+it('does not take a correction of the price for a move of the market', async () => {
+  await start();
+  // A trade at 50 that the venue cancels.
+  expect(await ordersAfter([50, 0])).toEqual([]);
+  await harness.publishPrice(100, 100, 'AAPL', CHANNELS.PRICE_DATA, 'correction');
+  await eventually(() => expect(seen).toBe(2));
+  expect(await ordersAfter([100.5, 200])).toEqual([]);
+  expect(await ordersAfter([101, 300])).toHaveLength(1);
+});
+
 it('sells a falling instrument', async () => {
   await start();
   expect(await ordersAfter([100, 0], [99, 200])).toMatchObject([{ side: 'sell', bot: 'paper-trader' }]);

@@ -1,7 +1,7 @@
 // Test harness of the bots: an in-memory server, a publisher of prices and commands, and everything the bots publish.
 
 import { silentLogger } from '@tickbus/test-kit';
-import type { BotStatus, CommandResult, InstrumentStatus, MessageOf, PriceChannel } from 'tickbus';
+import type { BotStatus, CommandResult, InstrumentStatus, MessageOf, Price, PriceChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -41,8 +41,9 @@ export class BotHarness {
     timestamp = 0,
     symbol = 'AAPL',
     channel: PriceChannel = CHANNELS.PRICE_DATA,
+    cause: Price['cause'] = 'trade',
   ): Promise<void> {
-    await this.#publisher.publish(channel, { symbol, price, timestamp });
+    await this.#publisher.publish(channel, { symbol, price, timestamp, cause });
   }
 
   /** Publishes what a gateway says about an instrument, and that its feed is live. */
