@@ -17,7 +17,8 @@ import type { Position } from '../wire/position.ts';
  *   partitions it needs `keys` that are all in one of them.
  * - `positions`: after the given message of each key, with any number of partitions. It needs `keys`. A key without a
  *   position begins with its oldest stored message.
- * - `time`: what was published at this time or later, by the clock of the server. A number is in Unix milliseconds.
+ * - `time`: what was published at this time or later, by the clock of the server. A number is in Unix milliseconds; one
+ *   that looks like seconds, microseconds or nanoseconds is refused.
  */
 export type From =
   | { readonly last: number }
@@ -101,9 +102,16 @@ function checkedPosition(what: string, position: unknown): Position {
 
 function checkedTime(time: unknown): number {
   const ms = time instanceof Date ? time.getTime() : time;
-  if (typeof ms === 'number' && Number.isFinite(ms) && ms >= 0) return ms;
-  throw invalidFrom(`from.time is ${shown(time)}. Use a valid Date, or Unix milliseconds.`);
+  if (typeof ms !== 'number' || !Number.isFinite(ms) || ms < 0)
+    throw invalidFrom(`from.time is ${shown(time)}. Use a valid Date, or Unix milliseconds.`);
+  const isSeconds = ms >= YEAR_2000_MS / 1_000 && ms < YEAR_2100_MS / 1_000;
+  if (!isSeconds && ms < YEAR_2100_MS) return ms;
+  const unit = isSeconds ? 'seconds, of which all stored messages are newer' : 'a unit below milliseconds';
+  throw invalidFrom(`from.time is ${ms}, which looks like ${unit}. Use a Date, or Unix milliseconds.`);
 }
+
+const YEAR_2000_MS = 946_684_800_000;
+const YEAR_2100_MS = 4_102_444_800_000;
 
 function isWhole(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

@@ -201,6 +201,12 @@ describe('from', () => {
       /from\.time is an object\. Use a valid Date/,
     ],
     ['a negative time', subscribe({ time: -1 }), /from\.time is -1/],
+    ['seconds', subscribe({ time: 1_767_367_800 }), /from\.time is 1767367800, which looks like seconds/],
+    [
+      'microseconds',
+      subscribe({ time: 1_767_367_800_000_000 }),
+      /which looks like a unit below milliseconds/,
+    ],
     [
       'a state channel',
       () => subscriber.subscribe(PRICE_DATA, () => {}, { from: { last: 5 } }),
