@@ -29,9 +29,19 @@ export class LastTrades {
    * Older trades are late. The last trade's time, unless it is ahead of the venue's clock (`VenueLead`), so that a
    * wrong time does not make later trades late. A cancelled trade counts: the venue may send it again.
    */
-  #since = Number.NEGATIVE_INFINITY;
+  #since: number;
   /** Whether the feed was interrupted since: the venue may send trades of the last time again. */
   #mayRepeat = false;
+
+  /** @param since older trades are late, Unix milliseconds */
+  constructor(since: number) {
+    this.#since = since;
+  }
+
+  /** Older trades are late, Unix milliseconds; -Infinity before the first. */
+  get since(): number {
+    return this.#since;
+  }
 
   /** The newest trade that counts. */
   get last(): LastTrade | undefined {

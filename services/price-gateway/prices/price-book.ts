@@ -29,6 +29,14 @@ export type PriceDropReason =
 
 type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
 
+/** Older trades and quotes are late, Unix milliseconds. */
+interface Since {
+  readonly trades: number;
+  readonly quotes: number;
+}
+
+const NEVER: Since = { trades: Number.NEGATIVE_INFINITY, quotes: Number.NEGATIVE_INFINITY };
+
 /** What is known of one instrument. */
 interface BookEntry {
   readonly trades: LastTrades;
@@ -52,6 +60,8 @@ export class PriceBook {
   readonly #venue: string | undefined;
   readonly #now: () => number;
   readonly #entries = new Map<string, BookEntry>();
+  /** What is late for an instrument that was requested before: venues send the last trades to a new subscriber. */
+  readonly #former = new Map<string, Since>();
   readonly #lead = new VenueLead();
 
   /** @param now Unix milliseconds */
@@ -105,14 +115,24 @@ export class PriceBook {
 
   /** Forgets all other instruments. Their last trade would be outdated when they are requested again. */
   retain(symbols: ReadonlySet<string>): void {
-    for (const symbol of this.#entries.keys()) if (!symbols.has(symbol)) this.#entries.delete(symbol);
+    for (const [symbol, { trades, quotesSince }] of this.#entries) {
+      if (symbols.has(symbol)) continue;
+      this.#entries.delete(symbol);
+      this.#former.set(symbol, { trades: trades.since, quotes: quotesSince });
+    }
+    for (const symbol of this.#former.keys()) {
+      if (this.#former.size <= MAX_INSTRUMENTS) break;
+      this.#former.delete(symbol);
+    }
   }
 
   #newEntry(symbol: string): BookEntry | PriceDropReason {
     if (!isSymbol(symbol)) return 'invalid';
     if (this.#entries.size >= MAX_INSTRUMENTS) return 'limit';
-    const trades = new LastTrades();
-    const entry = { trades, quote: undefined, quotesSince: Number.NEGATIVE_INFINITY, band: undefined };
+    const since = this.#former.get(symbol) ?? NEVER;
+    this.#former.delete(symbol);
+    const trades = new LastTrades(since.trades);
+    const entry = { trades, quote: undefined, quotesSince: since.quotes, band: undefined };
     this.#entries.set(symbol, entry);
     return entry;
   }

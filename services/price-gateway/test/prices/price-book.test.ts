@@ -194,6 +194,18 @@ it('forgets the last trade of an instrument that is no longer requested', () => 
   expect(book.apply(quote(100, 102))).toMatchObject({ price: 101, source: 'midpoint' });
 });
 
+it('does not go back for an instrument that is requested again, whose last trades the venue sends again', () => {
+  const book = new PriceBook();
+  const sent = [0, 1, 2].map((n) => ({ ...trade(50 + n), timestamp: AT + n }));
+  for (const one of sent) book.apply(one);
+  book.apply({ ...quote(49, 51), timestamp: AT + 2 });
+  book.retain(new Set());
+  const [first, second, last] = sent.map((one) => book.apply(one));
+  expect([first, second]).toEqual(['late', 'late']);
+  expect(last).toMatchObject({ price: 52, trade_time: AT + 2 });
+  expect(book.apply({ ...quote(40, 41), timestamp: AT + 1 })).toBe('late');
+});
+
 it('yields a valid PRICE_DATA payload or none for any event', () => {
   const number = fc.oneof(fc.double(), fc.integer(), fc.constant(0));
   const timestamp = fc.oneof(number, fc.integer({ min: AT - 5, max: AT + 5 }));
