@@ -91,8 +91,8 @@ export class PriceBook {
   }
 
   /**
-   * Sets or ends the price band of an instrument. A side of a quote outside of it is not published. Returns the price if
-   * a side of the last quote is now outside, or no longer.
+   * Sets or ends the price band of an instrument. A side of a quote outside of it is not published. Returns the price
+   * if a side of the last quote is now outside, or no longer.
    */
   setBand(event: BandEvent): Price | 'unpriced' | undefined {
     const entry = this.#entries.get(event.symbol) ?? this.#newEntry(event.symbol);
@@ -104,7 +104,7 @@ export class PriceBook {
     return this.#priceOf(event, entry);
   }
 
-  /** The feed was interrupted. Venues may send their last trades again; quotes may be withdrawn, and bands ended. */
+  /** The feed was interrupted. Venues may send their last trades again; quotes and bands may have ended. */
   interrupt(): void {
     for (const entry of this.#entries.values()) {
       entry.trades.interrupt();

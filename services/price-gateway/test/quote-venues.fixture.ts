@@ -1,6 +1,7 @@
 // Venues on which a test quotes one instrument: in the protocols of the three kinds of live feeds.
 
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
+import { onTestFinished } from 'vitest';
 import { codecFor } from '../../simulated-broker/codec.ts';
 import { createAlpacaFeed } from '../feeds/alpaca-feed.ts';
 import { createCcxtFeed } from '../feeds/ccxt-feed.ts';
@@ -8,7 +9,6 @@ import type { Feed } from '../feeds/feed.ts';
 import { createWebSocketFeed } from '../feeds/websocket-feed.ts';
 import type { FrameItem } from '../mapping.ts';
 import { startVenueServer } from './feeds/venue-server.fixture.ts';
-import { cleanUps } from './feeds/websocket-feed.fixture.ts';
 import { CREDENTIALS, ManualMarket } from './gateway.fixture.ts';
 import { binanceProtocol } from './replay/binance-protocol.fixture.ts';
 import { ReplayServer } from './replay/replay-server.fixture.ts';
@@ -50,7 +50,7 @@ export const QUOTE_VENUES: Readonly<Record<'websocket' | 'alpaca' | 'ccxt', () =
 
   async alpaca() {
     const broker = await startSimulatedBroker({ source: new ManualMarket() });
-    cleanUps.push(() => broker.close());
+    onTestFinished(() => broker.close());
     const send = (message: { readonly T: string; readonly S: string; readonly [field: string]: unknown }) =>
       broker.faults.sendFrame(MSGPACK.encode([message]));
     return {
@@ -80,7 +80,7 @@ export const QUOTE_VENUES: Readonly<Record<'websocket' | 'alpaca' | 'ccxt', () =
 
   async ccxt() {
     const server = await ReplayServer.start(await binanceProtocol());
-    cleanUps.push(() => server.close());
+    onTestFinished(() => server.close());
     return {
       symbol: 'SUSHI/USDT:USDT',
       get isSubscribed() {

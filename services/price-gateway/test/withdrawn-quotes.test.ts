@@ -42,6 +42,7 @@ it.each(CASES)('on $venue, $what', async ({ venue: name, book }) => {
     return { verdict, bid: message?.data.bid, ask: message?.data.ask };
   };
   await testbed.startGateway({ createFeed: () => venue.createFeed(), symbols: [] });
+  await testbed.nextStatus('live');
   await expect.poll(() => venue.isSubscribed).toBe(true);
 
   now += 60_000;
