@@ -134,6 +134,7 @@ class InterleavingTransport implements SubscribingTransport {
   protected readonly at: (step: SubscriptionStep) => Promise<void>;
   readonly connect: SubscribingTransport['connect'];
   readonly publish: SubscribingTransport['publish'];
+  readonly areListenersNamed: SubscribingTransport['areListenersNamed'];
   readonly readHistory: SubscribingTransport['readHistory'];
   readonly head: SubscribingTransport['head'];
   readonly lease: SubscribingTransport['lease'];
@@ -147,6 +148,7 @@ class InterleavingTransport implements SubscribingTransport {
     this.at = at;
     this.connect = () => inner.connect();
     this.publish = (...args) => inner.publish(...args);
+    this.areListenersNamed = (...args) => inner.areListenersNamed(...args);
     this.readHistory = (...args) => inner.readHistory(...args);
     this.head = (...args) => inner.head(...args);
     this.lease = (...args) => inner.lease(...args);

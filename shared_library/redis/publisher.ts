@@ -6,6 +6,7 @@ import type { Answer, DefaultType, MessageType, PayloadInput } from './channel/c
 import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { TickbusError } from './errors.ts';
 import { type Membership, memberOf, type PresenceOptions } from './presence/membership.ts';
+import { PresenceWatch } from './presence/presence-watch.ts';
 import { PublisherBase } from './publish/publisher-base.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
@@ -128,16 +129,14 @@ export class RedisPublisher extends PublisherBase {
     this.#connection = connection;
     this.#ownsConnection = isOwned;
     this.#member = member;
+    const own = { clock, logger: containedLogger(options.logger), sender: sender ?? name ?? defaultSender() };
+    const newSubscriber = () =>
+      new SubscriberBase({ transport: connection.subscribing, ...own, name: own.sender });
     this.#asks = new Asks({
       clock,
       publish: (...args) => this.publish(...args),
-      newSubscriber: () =>
-        new SubscriberBase({
-          transport: connection.subscribing,
-          clock,
-          logger: containedLogger(options.logger),
-          name: sender ?? name ?? defaultSender(),
-        }),
+      newSubscriber,
+      presence: new PresenceWatch({ transport: connection.publishing, ...own, newSubscriber }),
     });
   }
 
@@ -150,10 +149,11 @@ export class RedisPublisher extends PublisherBase {
    *
    * @param channel a channel of kind `command` with `answers`, such as `CHANNELS.TRADE_COMMANDS`
    * @throws AskError, with the id of the command in `messageId` and the answer, if any, in `answer`:
-   *   - `TICKBUS_ABSENT`: nobody of that name listens, so nobody has received it
+   *   - `TICKBUS_ABSENT`: nobody of that name listens, so nobody has received it. See docs/bots.md
    *   - `TICKBUS_REJECTED`, `TICKBUS_EXPIRED`: the receiver has done nothing
    *   - `TICKBUS_FAILED`: the receiver has tried without success
-   *   - `TICKBUS_NO_ANSWER`: it was published, and whether it was carried out is unknown
+   *   - `TICKBUS_NO_ANSWER`: it was published, and whether it was carried out is unknown. At once if PRESENCE reports
+   *     that everybody of that name has ended
    *   - `TICKBUS_OUTCOME_UNKNOWN`: whether it was published is unknown
    *   - `TICKBUS_NOT_SENT`: the subscription to the answers was not ready in time, so it was not sent
    * @throws TickbusError as `publish`, and as `startListening` of a subscriber. Nothing was published

@@ -10,6 +10,7 @@ import { containedLogger } from './runtime/logger.ts';
 import { checkOptionNames, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { SubscriberBase } from './subscribe/subscriber-base.ts';
+import { named } from './transport/named-transport.ts';
 import type { Connection } from './transport/port.ts';
 
 export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './freshness/latest.ts';
@@ -77,7 +78,7 @@ export class RedisSubscriber extends SubscriberBase {
     const logger = containedLogger(options.logger);
     const member = memberOf({ connection, clock, logger }, options);
     super({
-      transport: connection.subscribing,
+      transport: member === undefined ? connection.subscribing : named(connection.subscribing),
       clock,
       logger,
       name: defaultSender(),

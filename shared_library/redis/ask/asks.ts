@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Channel } from '../channel/channel.ts';
 import type { AnswerFields, AnswerSchemas } from '../channel/kinds.ts';
 import { TickbusError } from '../errors.ts';
+import type { Ending, PresenceWatch } from '../presence/presence-watch.ts';
 import type { Published } from '../publish/batch.ts';
 import type { PublishOptions } from '../publish/publish-options.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -18,15 +19,14 @@ export interface AsksSettings {
   readonly publish: (channel: Channel, data: never, options: PublishOptions) => Promise<Published>;
   /** Creates a subscriber on the link of the answers. `Asks` closes it. */
   readonly newSubscriber: () => SubscriberBase;
-  /**
-   * Whether a receiver of that name listens to the channel; undefined if that is not known. Called once for each ask.
-   * Default: unknown.
-   */
-  readonly isPresent?: ((name: string, channel: Channel) => boolean | undefined) | undefined;
+  /** Who listens under a name, and who has ended. `Asks` closes it. Default: unknown. */
+  readonly presence?: Pick<PresenceWatch, 'find' | 'onEnd' | 'close'> | undefined;
 }
 
 /** Milliseconds between two attempts to publish while it is unknown whether the command was published. */
 const RETRY_MS = 250;
+/** Milliseconds for an answer that was published before its bot has ended: it arrives on another channel. */
+const LAST_ANSWER_MS = 50;
 
 export class Asks {
   readonly #settings: AsksSettings;
@@ -38,11 +38,12 @@ export class Asks {
 
   constructor(settings: AsksSettings) {
     this.#settings = settings;
+    if (settings.presence !== undefined) settings.presence.onEnd = (ending) => this.#onEnd(ending);
   }
 
   /** The shapes are checked by the caller's types, `checkedAsk` and `publish`. */
   async ask(channel: Channel, data: unknown, options: AskOptions<string, never>): Promise<AnswerFields> {
-    const { clock, isPresent } = this.#settings;
+    const { clock } = this.#settings;
     const { answers, timeoutMs, expiresInMs } = checkedAsk(channel, options);
     if (this.#isClosed) throw new TickbusError('TICKBUS_CLOSED', IS_CLOSED);
     const { id = uuidv7({ msecs: clock.now() }), type = channel.defaultType } = options;
@@ -68,9 +69,7 @@ export class Asks {
       onSettled,
     });
     this.#pending.set(id, pending);
-    if (name !== undefined && isPresent?.(name, channel) === false)
-      pending.failAbsent(`Nobody named ${printable(name)} listens to ${channel}: ${type} was not sent.`);
-    else this.#send(pending, channel, answers, data, { ...options, id, type });
+    this.#send(pending, name, data, { ...options, id, type });
     return pending.answer;
   }
 
@@ -79,20 +78,29 @@ export class Asks {
     this.#isClosed = true;
     for (const pending of this.#pending.values())
       pending.abort('TICKBUS_CLOSED', 'The publisher was closed before the answer arrived.');
-    await Promise.all(Array.from(this.#subscribers.values(), (subscriber) => subscriber.close()));
+    const subscribers = Array.from(this.#subscribers.values(), (subscriber) => subscriber.close());
+    await Promise.all([...subscribers, this.#settings.presence?.close()]);
   }
 
   /** Never rejects: `pending` settles in every case. */
   async #send(
     pending: PendingAsk,
-    channel: Channel,
-    answers: Channel<AnswerSchemas>,
+    name: string | undefined,
     data: unknown,
     { id, type, sender }: PublishOptions,
   ): Promise<void> {
+    const { presence, publish, clock } = this.#settings;
+    const { channel, answers } = pending;
     try {
       // The answer cannot be missed: its subscription listens before the command is published.
-      await this.#subscriberOf(answers).startListening();
+      const listening = this.#subscriberOf(answers).startListening();
+      const finding = name === undefined ? undefined : presence?.find(name, channel);
+      const [receiver] = await Promise.all([finding, listening]);
+      pending.setReceivers(receiver?.instances ?? []);
+      if (receiver?.isAbsent)
+        pending.failAbsent(
+          `Nobody named ${printable(pending.receiver)} listens to ${channel}: ${type} was not sent.`,
+        );
     } catch (error) {
       return pending.fail(error);
     }
@@ -101,12 +109,20 @@ export class Asks {
       pending.state = 'unknown';
       try {
         const options = { id, type, sender, expiresInMs: pending.expiresInMs };
-        return pending.onPublished(await this.#settings.publish(channel, data as never, options));
+        return pending.onPublished(await publish(channel, data as never, options));
       } catch (error) {
         if (!mayRetry(error, isRetry)) return isRetry ? pending.failUnknown(error) : pending.fail(error);
       }
-      await timeout(this.#settings.clock, RETRY_MS).promise;
+      await timeout(clock, RETRY_MS).promise;
     }
+  }
+
+  #onEnd(ending: Ending): void {
+    const ended = [...this.#pending.values()].filter((pending) => pending.loses(ending));
+    if (ended.length === 0) return;
+    this.#settings.clock.after(LAST_ANSWER_MS, () => {
+      for (const pending of ended) pending.endWith(ending.state);
+    });
   }
 
   #subscriberOf(answers: Channel<AnswerSchemas>): SubscriberBase {

@@ -1,7 +1,8 @@
 // One command that was asked for: its state, its one outcome, and the sentences about it.
 
 import type { Channel } from '../channel/channel.ts';
-import type { AnswerFields } from '../channel/kinds.ts';
+import type { AnswerFields, AnswerSchemas } from '../channel/kinds.ts';
+import type { Ending } from '../presence/presence-watch.ts';
 import type { Published } from '../publish/batch.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
@@ -19,7 +20,7 @@ export interface PendingAskSettings {
   /** The channel of the command. */
   readonly channel: Channel;
   /** The channel of the answer. */
-  readonly answers: Channel;
+  readonly answers: Channel<AnswerSchemas>;
   /** From the call of `ask`, as `expiresInMs`. */
   readonly timeoutMs: number;
   readonly expiresInMs: number;
@@ -36,6 +37,9 @@ const CODES: Readonly<Record<string, AskErrorCode>> = {
   failed: 'TICKBUS_FAILED',
 };
 
+/** `TICKBUS_OUTCOME_UNKNOWN`: it is unknown, too, whether the command was published. */
+type AbortCode = 'TICKBUS_NO_ANSWER' | 'TICKBUS_OUTCOME_UNKNOWN' | 'TICKBUS_CLOSED';
+
 const MAX_DETAIL_LENGTH = 1_000;
 
 /**
@@ -49,6 +53,8 @@ export class PendingAsk {
   readonly #cancel: Unsubscribe;
   #resolve: (answer: AnswerFields) => void = () => {};
   #reject: (error: unknown) => void = () => {};
+  /** The instances of the receiver that were there before the command was sent, and have not ended since. */
+  readonly #remaining = new Set<string>();
   state: 'unsent' | 'unknown' | 'published' | 'settled' = 'unsent';
 
   constructor(settings: PendingAskSettings) {
@@ -67,8 +73,42 @@ export class PendingAsk {
     return Math.max(1, this.#expiresAt - this.#settings.clock.monotonic());
   }
 
-  get answers(): Channel {
+  get receiver(): string {
+    return this.#settings.receiver;
+  }
+
+  get channel(): Channel {
+    return this.#settings.channel;
+  }
+
+  get answers(): Channel<AnswerSchemas> {
     return this.#settings.answers;
+  }
+
+  /** Whether everybody who can have received the command has ended, with this end. */
+  loses({ name, instance, isLast }: Pick<Ending, 'name' | 'instance' | 'isLast'>): boolean {
+    if (name !== this.#settings.receiver) return false;
+    if (this.#remaining.size === 0) return isLast;
+    return this.#remaining.delete(instance) && this.#remaining.size === 0;
+  }
+
+  /** Everybody who can have received the command has ended. */
+  endWith(state: 'left' | 'gone'): void {
+    const { type, channel } = this.#settings;
+    const receiver = printable(this.#settings.receiver);
+    if (this.state === 'unsent')
+      return this.failAbsent(
+        `Nobody named ${receiver} listens to ${channel} any more: ${type} was not sent.`,
+      );
+    const later = state === 'left' ? 'It does not start later.' : this.#laterEffect;
+    const how = state === 'left' ? 'has ended' : 'is gone (it crashed, hangs, or lost its link)';
+    const sent = this.state === 'published' ? 'was published' : 'was sent, and may have been published';
+    const code = this.state === 'published' ? 'TICKBUS_NO_ANSWER' : 'TICKBUS_OUTCOME_UNKNOWN';
+    this.abort(code, `${receiver} ${how}, and has not answered ${type}, which ${sent}.`, undefined, later);
+  }
+
+  setReceivers(instances: Iterable<string>): void {
+    for (const instance of instances) this.#remaining.add(instance);
   }
 
   onPublished(published: Published): void {
@@ -97,11 +137,11 @@ export class PendingAsk {
   }
 
   /** No answer can arrive any more, so the outcome depends on how far the command got. */
-  abort(code: 'TICKBUS_NO_ANSWER' | 'TICKBUS_CLOSED', reason: string, cause?: unknown): void {
+  abort(code: AbortCode, reason: string, cause?: unknown, later = this.#laterEffect): void {
     const { id: messageId, type, receiver } = this.#settings;
     if (this.state === 'unsent')
       return this.fail(new AskError('TICKBUS_NOT_SENT', `${reason} ${type} was not sent.`, { cause }));
-    const text = `${reason} Whether ${printable(receiver)} obeys ${type} is unknown. ${this.#laterEffect}`;
+    const text = `${reason} Whether ${printable(receiver)} obeys ${type} is unknown. ${later}`;
     this.fail(new AskError(code, text, { cause, messageId }));
   }
 
@@ -133,8 +173,8 @@ export class PendingAsk {
   }
 
   get #laterEffect(): string {
-    const { expiresInMs, timeoutMs } = this.#settings;
-    if (expiresInMs <= timeoutMs) return 'It does not start later: the command expires now.';
+    const { expiresInMs, clock } = this.#settings;
+    if (clock.monotonic() >= this.#expiresAt) return 'It does not start later: the command has expired.';
     return `It may still start until ${expiresInMs} ms after sending.`;
   }
 

@@ -54,6 +54,8 @@ export class FakeTransport implements Transport {
     return this.onRead(since);
   }
 
+  async areListenersNamed(_channel: unknown): Promise<undefined> {}
+
   async readHistory(..._: Parameters<Transport['readHistory']>): Promise<HistoryPage> {
     return { position: ORIGIN, partitions: undefined, isForgotten: false, entries: [], extent: 'end' };
   }

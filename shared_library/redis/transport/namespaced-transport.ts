@@ -32,8 +32,12 @@ class NamespacedTransport implements Transport {
     return this.#transport.publish(this.#specIn(channel), ...others);
   }
 
-  subscribe(...[channel, onFrame]: Parameters<Transport['subscribe']>) {
-    return this.#transport.subscribe(this.#specIn(channel), onFrame);
+  subscribe(...[channel, ...others]: Parameters<Transport['subscribe']>) {
+    return this.#transport.subscribe(this.#specIn(channel), ...others);
+  }
+
+  areListenersNamed(...[channel]: Parameters<Transport['areListenersNamed']>) {
+    return this.#transport.areListenersNamed(this.#specIn(channel));
   }
 
   read(...[channel, ...others]: Parameters<Transport['read']>) {

@@ -5,12 +5,13 @@ import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Position } from '../wire/position.ts';
 import type { HistoryReader } from './history-port.ts';
 import type { ChannelLinkStatus, LinkStatus } from './link-status.ts';
+import type { Listening } from './listener-port.ts';
 
 /**
  * One link to the server. It delivers replies and pushed messages in order. So a reply is a barrier: when it arrives,
  * all messages that the server sent before it have arrived.
  */
-export interface Transport extends HistoryReader {
+export interface Transport extends HistoryReader, Listening {
   /** Resolves when the link is connected. Rejects without retrying if the first one fails. Can be called again. */
   connect(): Promise<void>;
   /**
@@ -33,11 +34,6 @@ export interface Transport extends HistoryReader {
     known?: Position,
     confirmation?: Confirmation,
   ): Promise<Receipt>;
-  /**
-   * Resolves when the server has acknowledged the subscription, which survives reconnects. A channel can have several
-   * subscriptions.
-   */
-  subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
   /**
    * Reads epoch, top sequence number, and the stored messages after `since` (last values or history). All fields except
    * `entries` describe the channel at one instant. All messages up to `position` have arrived before the reply.

@@ -127,7 +127,7 @@ describe('without an answer', () => {
   it('nobody listens: fails at once', async () => {
     const error = await failure(ask());
     expect(error).toMatchObject({ code: 'TICKBUS_ABSENT', retryable: true, messageId: undefined });
-    expect(error.message).toMatch(/^Nobody listens to TRADE_COMMANDS: momentum did not receive pause\./);
+    expect(error.message).toMatch(/^Nobody named momentum listens to TRADE_COMMANDS: pause was not sent\./);
   });
 
   it('fails after its time, when the command has expired', async () => {
@@ -219,7 +219,11 @@ describe('nothing is sent', () => {
         return { position: undefined, receivers: 1 };
       },
       newSubscriber: () => new RedisSubscriber({ connection: link, clock, logger: silentLogger }),
-      isPresent: (name) => (name === 'known' ? undefined : name === 'momentum'),
+      presence: {
+        find: async (name) => ({ isAbsent: name === 'momentun', instances: new Set() }),
+        onEnd: () => {},
+        close: async () => {},
+      },
     });
     const error = await failure(asks.ask(TRADE_COMMANDS, { bot: 'momentun' }, PAUSE));
     expect(error).toMatchObject({ code: 'TICKBUS_ABSENT', messageId: undefined });

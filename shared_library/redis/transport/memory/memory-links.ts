@@ -92,16 +92,25 @@ export class MemoryTransport implements Transport {
     return receipt;
   }
 
-  async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+  async subscribe(
+    channel: ChannelSpec,
+    onFrame: (frame: Uint8Array) => void,
+    isNamed = false,
+  ): Promise<Unsubscribe> {
     this.#assertConnected();
     const { name } = this.#specIn(channel);
-    const listen = () => this.#server.subscribe(name, (frame) => contain(() => onFrame(frame)));
+    const listen = () => this.#server.subscribe(name, (frame) => contain(() => onFrame(frame)), isNamed);
     const subscription: MemorySubscription = { listen, end: listen() };
     this.#subscriptions.add(subscription);
     return () => {
       this.#subscriptions.delete(subscription);
       subscription.end();
     };
+  }
+
+  async areListenersNamed(channel: ChannelSpec): Promise<boolean> {
+    this.#assertConnected();
+    return this.#server.areListenersNamed(this.#specIn(channel).name);
   }
 
   async read(channel: ChannelSpec, since?: Position, options?: ReadOptions): Promise<ChannelState> {

@@ -82,15 +82,19 @@ export class MemoryServer {
   /** Publishes raw bytes, like a plain client. Returns the number of subscriptions that they reached. */
   publishRaw(name: string, frame: Uint8Array): number {
     const { listeners } = this.#channel(name);
-    for (const listener of [...listeners]) listener(frame);
+    for (const listener of [...listeners.keys()]) listener(frame);
     return listeners.size;
   }
 
-  subscribe(name: string, onFrame: (frame: Uint8Array) => void): Unsubscribe {
+  subscribe(name: string, onFrame: (frame: Uint8Array) => void, isNamed = false): Unsubscribe {
     const { listeners } = this.#channel(name);
     const listener = (frame: Uint8Array) => onFrame(frame);
-    listeners.add(listener);
+    listeners.set(listener, isNamed);
     return () => listeners.delete(listener);
+  }
+
+  areListenersNamed(name: string): boolean {
+    return [...this.#channel(name).listeners.values()].every(Boolean);
   }
 
   read(spec: ChannelSpec, since: Position | undefined, keys?: ReadonlySet<string>): ChannelState {

@@ -26,7 +26,8 @@ export interface ServerChannel {
   readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
   /** Demand entries, with their expiry by the monotonic clock. */
   readonly demand: Map<string, number>;
-  readonly listeners: Set<(frame: Uint8Array) => void>;
+  /** The value says whether the listener is named. */
+  readonly listeners: Map<(frame: Uint8Array) => void, boolean>;
 }
 
 export function emptyChannel(): ServerChannel {
@@ -40,6 +41,6 @@ export function emptyChannel(): ServerChannel {
     history: new MemoryHistory(),
     ids: new Map(),
     demand: new Map(),
-    listeners: new Set(),
+    listeners: new Map(),
   };
 }

@@ -20,19 +20,18 @@ import type {
   SetPartitionsOptions,
   Transport,
 } from '../port.ts';
+import { readHead } from './channel-head.ts';
 import { type RunRead, readChannel } from './channel-read.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { requireOnlyDatabase } from './database-guard.ts';
-import { commandError, isDenied, isWrongType } from './error-mapping.ts';
-import { slotRefusal } from './error-replies.ts';
-import { foreignKeyError, parsePartitions, parseWhole } from './foreign-data.ts';
+import { commandError, isDenied } from './error-mapping.ts';
 import { historyArguments, parseHistory } from './history-script.ts';
 import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
 import { ReplicaConfirmation } from './lease/replica-confirmation.ts';
 import { TokenLease } from './lease/token-lease.ts';
 import type { LinkSettings } from './link-settings.ts';
-import { parseLease } from './parse-lease.ts';
+import { areListenersNamed } from './listener-count.ts';
 import { setPartitionsArguments } from './partitions-script.ts';
 import { redisDemand } from './redis-demand.ts';
 import { RedisLink } from './redis-link.ts';
@@ -40,8 +39,11 @@ import { confirmed, ReplicaWait, unconfirmedError } from './writers/replica-wait
 import { parseReceipt, partitionsChanged, publishArguments } from './writers/shared-writer.ts';
 
 interface RedisSubscription {
-  /** The channel itself, and the channel that carries batches for tickbus subscribers. */
-  readonly names: readonly [string, ...string[]];
+  /**
+   * The channel itself, and the channel that carries batches for tickbus subscribers. On a channel of kind `command`,
+   * which has no batches, that one counts the named listeners.
+   */
+  names: readonly [string, ...string[]];
   readonly listener: (message: Buffer) => void;
 }
 
@@ -94,12 +96,16 @@ export class RedisTransport implements Transport {
     });
   }
 
-  async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+  async subscribe(
+    channel: ChannelSpec,
+    onFrame: (frame: Uint8Array) => void,
+    isNamed = false,
+  ): Promise<Unsubscribe> {
     if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
     const { name } = channel;
     const { frames } = channelKeys(channel);
     const subscription: RedisSubscription = {
-      names: hasExclusiveWriter(channel) ? [name, frames] : [name],
+      names: hasExclusiveWriter(channel) || this.#countsAsNamed(name, isNamed) ? [name, frames] : [name],
       listener: (message) => {
         // The client can deliver messages after an unsubscribe.
         if (!this.#subscriptions.has(subscription)) return;
@@ -141,48 +147,13 @@ export class RedisTransport implements Transport {
     return parseHistory(await this.#run(read, 'read'));
   }
 
-  /** Three pipelined commands instead of a script. Lease and time are as old as the head, or slightly newer. */
-  async head(channel: ChannelSpec): Promise<ChannelHead> {
-    const keys = channelKeys(channel);
-    const [[epoch, seq, partitions], holder, [seconds, microseconds]] = await this.#run(
-      (client) =>
-        Promise.all([
-          client.hmGet(keys.head, ['epoch', 'seq', 'partitions']).catch((error: unknown) => {
-            throw isWrongType(error) ? foreignKeyError(keys.head, 'type', this.#settings) : error;
-          }),
-          // Without permission to read the lease, the head is returned as if nobody held it.
-          client.get(keys.lease).catch((error: unknown) => {
-            if (slotRefusal(error) !== undefined) throw error;
-            return null;
-          }),
-          client.sendCommand<[string, string]>(['TIME']),
-        ]),
-      'read',
-    );
-    const position =
-      epoch === null
-        ? ORIGIN
-        : { epoch: this.#whole(keys.head, 'epoch', epoch), seq: this.#whole(keys.head, 'seq', seq) };
-    return {
-      position,
-      at: Number(seconds) * 1_000 + Number(microseconds) / 1_000,
-      ...parseLease(holder),
-      ...this.#partitions(keys.head, partitions),
-    };
+  head(channel: ChannelSpec): Promise<ChannelHead> {
+    return this.#run((client) => readHead(client, channel, this.#settings), 'read');
   }
 
-  /** See `LUA_WHOLE`. */
-  #whole(key: string, field: string, value: string | null | undefined): number {
-    const number = parseWhole(value ?? '0');
-    if (number === undefined) throw foreignKeyError(key, field, this.#settings);
-    return number;
-  }
-
-  #partitions(key: string, value: string | null | undefined): Pick<ChannelHead, 'partitions'> {
-    if (value == null) return {};
-    const partitions = parsePartitions(value);
-    if (partitions === undefined) throw foreignKeyError(key, 'partitions', this.#settings);
-    return { partitions };
+  areListenersNamed(channel: ChannelSpec): Promise<boolean | undefined> {
+    const isSharded = this.#settings.isSharded === true;
+    return this.#run((client) => areListenersNamed(client, channel, isSharded), 'read');
   }
 
   async setPartitions(
@@ -224,6 +195,22 @@ export class RedisTransport implements Transport {
   async close(): Promise<void> {
     this.#link.close();
     await Promise.all(Array.from(this.#leases, (lease) => lease.close()));
+  }
+
+  /**
+   * Whether a new subscription to a command channel counts as named. The server counts a link once for each name, so a
+   * link with an unnamed listener must not count as named: its other subscriptions do not from then on.
+   */
+  #countsAsNamed(name: string, isNamed: boolean): boolean {
+    const others = [...this.#subscriptions].filter(({ names }) => names[0] === name);
+    const counted = others.filter(({ names }) => names.length > 1);
+    if (isNamed) return counted.length === others.length;
+    for (const other of counted) {
+      const frames = other.names.slice(1);
+      other.names = [name];
+      this.#run((client) => this.#leave(client, frames, other.listener), 'read').catch(() => {});
+    }
+    return false;
   }
 
   /** Pipelines all subscriptions on a new connection, so that they are acknowledged in one round trip. */
@@ -282,12 +269,14 @@ export class RedisTransport implements Transport {
   #unsubscribe(subscription: RedisSubscription): void {
     if (!this.#subscriptions.delete(subscription)) return;
     const { names, listener } = subscription;
-    const unsubscribe = (client: RedisClient) =>
-      this.#settings.isSharded
-        ? client.sUnsubscribe([...names], listener, true)
-        : client.unsubscribe([...names], listener, true);
     // Messages that the server still sends are ignored.
-    this.#run(unsubscribe, 'read').catch(() => {});
+    this.#run((client) => this.#leave(client, names, listener), 'read').catch(() => {});
+  }
+
+  #leave(client: RedisClient, names: readonly string[], listener: (message: Buffer) => void): Promise<void> {
+    return this.#settings.isSharded
+      ? client.sUnsubscribe([...names], listener, true)
+      : client.unsubscribe([...names], listener, true);
   }
 }
 

@@ -52,8 +52,15 @@ export class ClusterTransport implements Transport {
     return (await this.#ready(channel)).publish(channel, ...call);
   }
 
-  async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
-    return (await this.#ready(channel)).subscribe(channel, onFrame);
+  async subscribe(
+    channel: ChannelSpec,
+    ...call: Tail<Parameters<Transport['subscribe']>>
+  ): Promise<Unsubscribe> {
+    return (await this.#ready(channel)).subscribe(channel, ...call);
+  }
+
+  async areListenersNamed(channel: ChannelSpec): Promise<boolean | undefined> {
+    return (await this.#ready(channel)).areListenersNamed(channel);
   }
 
   async read(channel: ChannelSpec, since?: Position, options?: ReadOptions): Promise<ChannelState> {

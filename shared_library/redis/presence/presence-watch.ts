@@ -1,0 +1,157 @@
+// Follows PRESENCE for a publisher that asks: who is there under which name, and who has ended.
+
+import { CHANNELS } from '../channel/bundled-channels.ts';
+import type { Channel } from '../channel/channel.ts';
+import type { Presence } from '../channel/schemas/presence.ts';
+import { PublisherBase } from '../publish/publisher-base.ts';
+import { BoundedMap } from '../runtime/bounded-map.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { SubscriberBase } from '../subscribe/subscriber-base.ts';
+import type { Transport } from '../transport/port.ts';
+import { PresenceKeeper } from './presence-keeper.ts';
+import { MAX_PARTICIPANTS, type PresenceRecord, readRecords } from './presence-record.ts';
+
+export interface PresenceWatchOptions {
+  /** The link for publishing. */
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly sender: string;
+  /** Creates a subscriber on the link for subscribing. The watch closes it. */
+  readonly newSubscriber: () => SubscriberBase;
+}
+
+/** The end of a participant, as reported. */
+export interface Ending {
+  readonly name: string;
+  readonly instance: string;
+  readonly state: 'left' | 'gone';
+  /** Whether nobody of that name is there now. */
+  readonly isLast: boolean;
+}
+
+/** Who listens to a channel under a name. */
+export interface Receiver {
+  /** Whether it is certain that nobody of that name listens. */
+  readonly isAbsent: boolean;
+  /** The instances of that name that are there. Empty if none is known, for example for a plain client. */
+  readonly instances: ReadonlySet<string>;
+}
+
+/** Milliseconds for which the records that were read show that somebody is there. Nobody is absent by old records. */
+const RECORDS_MS = 400;
+const UNKNOWN: Receiver = { isAbsent: false, instances: new Set() };
+const ABSENT: Receiver = { isAbsent: true, instances: new Set() };
+
+/**
+ * Nothing is sent before `find`. From then on the watch listens to PRESENCE, and is a candidate for keeping it: so the
+ * end of the only named program is reported, too. Without permissions it knows less, and says so.
+ */
+export class PresenceWatch {
+  readonly #options: PresenceWatchOptions;
+  /** The instances that were reported `joined`, by name. */
+  readonly #joined = new Map<string, Set<string>>();
+  /** The names that nobody has since their last instance was reported `left` or `gone`. */
+  readonly #ended = new BoundedMap<true>({
+    limit: MAX_PARTICIPANTS,
+    isKept: () => false,
+    onEvicted: () => {},
+  });
+  #subscriber: SubscriberBase | undefined;
+  #publisher: PublisherBase | undefined;
+  #keeper: PresenceKeeper | undefined;
+  #records: { readonly at: number; readonly list: Promise<readonly PresenceRecord[]> } | undefined;
+  #isClosed = false;
+  /** Called with each end that is reported. */
+  onEnd: (ending: Ending) => void = () => {};
+
+  constructor(options: PresenceWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects: what cannot be read is unknown. */
+  async find(name: string, channel: Channel): Promise<Receiver> {
+    try {
+      await this.#start();
+      const before = receiverIn(await this.#read(), name);
+      if (before?.isAbsent === false) return before;
+      const now = receiverIn(await this.#read(0), name);
+      if (now !== undefined) return now;
+      // A value without a record is that of a program that has crashed, as for the keeper.
+      const hasEnded = this.#ended.get(name) === true || this.#joined.has(name);
+      if (hasEnded) return ABSENT;
+      const isSplit = channel.layout !== undefined && channel.layout > 1;
+      const isEveryoneNamed = !isSplit && (await this.#options.transport.areListenersNamed(channel));
+      return isEveryoneNamed === true ? ABSENT : UNKNOWN;
+    } catch (err) {
+      this.#options.logger.debug({ err, name }, 'Presence: it is unknown who listens.');
+      return UNKNOWN;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([this.#keeper?.close(), this.#subscriber?.close({ timeoutMs: 0 })]);
+    await this.#publisher?.close();
+  }
+
+  async #start(): Promise<void> {
+    const { transport, clock, logger, sender, newSubscriber } = this.#options;
+    await transport.connect();
+    if (this.#isClosed) return;
+    this.#subscriber ??= this.#listening(newSubscriber());
+    // Without permission to subscribe, the records alone show who is there.
+    await this.#subscriber.startListening().catch((err: unknown) => {
+      logger.debug({ err }, 'Presence: cannot listen.');
+    });
+    if (this.#isClosed || this.#keeper !== undefined) return;
+    this.#publisher = new PublisherBase({ transport, clock, sender });
+    const onRefused = (err: unknown) => logger.debug({ err }, 'Presence: another program has to keep it.');
+    this.#keeper = new PresenceKeeper({ transport, clock, logger, publisher: this.#publisher, onRefused });
+    this.#keeper.start();
+  }
+
+  #listening(subscriber: SubscriberBase): SubscriberBase {
+    subscriber.subscribe(CHANNELS.PRESENCE, ({ data }) => this.#record(data as Presence));
+    // Ends may be missing, and a server that has lost its memory has no records until the links are back.
+    subscriber.on('gap', () => this.#joined.clear());
+    subscriber.on('status', ({ type }) => type === 'disconnected' && this.#joined.clear());
+    return subscriber;
+  }
+
+  #record({ name, instance, state }: Presence): void {
+    const instances = this.#joined.get(name) ?? new Set();
+    if (state === 'joined') {
+      this.#joined.set(name, instances.add(instance));
+      return;
+    }
+    instances.delete(instance);
+    const isLast = instances.size === 0;
+    if (isLast) {
+      this.#joined.delete(name);
+      this.#ended.set(name, true);
+    }
+    this.onEnd({ name, instance, state, isLast });
+  }
+
+  #read(maxAgeMs = RECORDS_MS): Promise<readonly PresenceRecord[]> {
+    const { transport, clock } = this.#options;
+    const now = clock.monotonic();
+    const known = this.#records;
+    if (known !== undefined && now - known.at < maxAgeMs) return known.list;
+    const list = readRecords(transport);
+    this.#records = { at: now, list };
+    return list;
+  }
+}
+
+/** Undefined without a record. A program that claims its name is about to be there, and is not known to listen. */
+function receiverIn(records: readonly PresenceRecord[], name: string): Receiver | undefined {
+  const all = records.filter((record) => record.name === name);
+  const joined = all.filter(({ state }) => state === 'joined');
+  if (joined.length > 0)
+    return { isAbsent: false, instances: new Set(joined.map(({ instance }) => instance)) };
+  if (all.some(({ state }) => state === 'claimed')) return UNKNOWN;
+  return all.length > 0 ? ABSENT : undefined;
+}

@@ -1,0 +1,21 @@
+// A transport whose subscriptions count as named.
+
+import type { Transport } from './port.ts';
+
+export function named(transport: Transport): Transport {
+  return {
+    byChannel: transport.byChannel === true,
+    connect: () => transport.connect(),
+    publish: (...call) => transport.publish(...call),
+    subscribe: (channel, onFrame) => transport.subscribe(channel, onFrame, true),
+    areListenersNamed: (channel) => transport.areListenersNamed(channel),
+    read: (...call) => transport.read(...call),
+    readHistory: (...call) => transport.readHistory(...call),
+    head: (channel) => transport.head(channel),
+    lease: (...call) => transport.lease(...call),
+    demand: (channel) => transport.demand(channel),
+    setPartitions: (...call) => transport.setPartitions(...call),
+    onStatus: (listener) => transport.onStatus(listener),
+    close: () => transport.close(),
+  };
+}
