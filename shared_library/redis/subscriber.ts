@@ -78,7 +78,7 @@ export class RedisSubscriber extends SubscriberBase {
     const logger = containedLogger(options.logger);
     const member = memberOf({ connection, clock, logger }, options);
     super({
-      transport: member === undefined ? connection.subscribing : named(connection.subscribing),
+      transport: member ? named(connection.subscribing, () => member.isSeen) : connection.subscribing,
       clock,
       logger,
       name: defaultSender(),

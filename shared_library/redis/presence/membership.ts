@@ -41,6 +41,11 @@ export class Membership {
     group.members.add(this);
   }
 
+  /** Whether others can see that it is there. */
+  get isSeen(): boolean {
+    return this.#group.participant.isSeen;
+  }
+
   /** Called when it has connected. @throws TickbusError as `Participant.start`, only with `uniqueName` */
   start(): Promise<void> {
     return this.#group.start();

@@ -57,6 +57,8 @@ export class Participant {
   /** The start in flight, which calls share. */
   #starting: { readonly isUnique: boolean; readonly outcome: Promise<void> } | undefined;
   #isDenied = false;
+  /** Whether the server has accepted the record, and the user has not lost the permission since. */
+  isSeen = false;
   readonly #loggedCodes = new Set<ErrorCode>();
   #cancelTimer: Unsubscribe = () => {};
   #cancelChange: Unsubscribe | undefined;
@@ -167,8 +169,12 @@ export class Participant {
   async #write(record: PresenceRecord): Promise<void> {
     try {
       await this.#own.write(record);
+      this.isSeen = true;
     } catch (error) {
-      if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') this.#isDenied = true;
+      if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') {
+        this.#isDenied = true;
+        this.isSeen = false;
+      }
       this.#onError(error);
     }
   }

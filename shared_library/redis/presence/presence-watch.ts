@@ -61,6 +61,8 @@ export class PresenceWatch {
   #subscriber: SubscriberBase | undefined;
   #publisher: PublisherBase | undefined;
   #keeper: PresenceKeeper | undefined;
+  /** The instances that have ended since the records were read, or while they are being read. */
+  readonly #endedSince = new Set<string>();
   #records: { readonly at: number; readonly list: Promise<readonly PresenceRecord[]> } | undefined;
   #isClosed = false;
   /** Called with each end that is reported. */
@@ -74,9 +76,9 @@ export class PresenceWatch {
   async find(name: string, channel: Channel): Promise<Receiver> {
     try {
       await this.#start();
-      const before = receiverIn(await this.#read(), name);
+      const before = await this.#receiver(name);
       if (before?.isAbsent === false) return before;
-      const now = receiverIn(await this.#read(0), name);
+      const now = await this.#receiver(name, 0);
       if (now !== undefined) return now;
       // A value without a record is that of a program that has crashed, as for the keeper.
       const hasEnded = this.#ended.get(name) === true || this.#joined.has(name);
@@ -126,6 +128,7 @@ export class PresenceWatch {
       this.#joined.set(name, instances.add(instance));
       return;
     }
+    this.#endedSince.add(instance);
     instances.delete(instance);
     const isLast = instances.size === 0;
     if (isLast) {
@@ -135,11 +138,19 @@ export class PresenceWatch {
     this.onEnd({ name, instance, state, isLast });
   }
 
-  #read(maxAgeMs = RECORDS_MS): Promise<readonly PresenceRecord[]> {
+  async #receiver(name: string, maxAgeMs = RECORDS_MS): Promise<Receiver | undefined> {
+    const records = await this.#read(maxAgeMs);
+    return receiverIn(
+      records.filter((record) => record.name === name && !this.#endedSince.has(record.instance)),
+    );
+  }
+
+  #read(maxAgeMs: number): Promise<readonly PresenceRecord[]> {
     const { transport, clock } = this.#options;
     const now = clock.monotonic();
     const known = this.#records;
     if (known !== undefined && now - known.at < maxAgeMs) return known.list;
+    this.#endedSince.clear();
     const list = readRecords(transport);
     this.#records = { at: now, list };
     return list;
@@ -147,11 +158,10 @@ export class PresenceWatch {
 }
 
 /** Undefined without a record. A program that claims its name is about to be there, and is not known to listen. */
-function receiverIn(records: readonly PresenceRecord[], name: string): Receiver | undefined {
-  const all = records.filter((record) => record.name === name);
-  const joined = all.filter(({ state }) => state === 'joined');
+function receiverIn(records: readonly PresenceRecord[]): Receiver | undefined {
+  const joined = records.filter(({ state }) => state === 'joined');
   if (joined.length > 0)
     return { isAbsent: false, instances: new Set(joined.map(({ instance }) => instance)) };
-  if (all.some(({ state }) => state === 'claimed')) return UNKNOWN;
-  return all.length > 0 ? ABSENT : undefined;
+  if (records.some(({ state }) => state === 'claimed')) return UNKNOWN;
+  return records.length > 0 ? ABSENT : undefined;
 }

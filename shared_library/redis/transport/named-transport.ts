@@ -1,13 +1,13 @@
-// A transport whose subscriptions count as named.
+// A transport whose subscriptions count as named while others can see the record of the participant.
 
 import type { Transport } from './port.ts';
 
-export function named(transport: Transport): Transport {
+export function named(transport: Transport, isSeen: () => boolean): Transport {
   return {
     byChannel: transport.byChannel === true,
     connect: () => transport.connect(),
     publish: (...call) => transport.publish(...call),
-    subscribe: (channel, onFrame) => transport.subscribe(channel, onFrame, true),
+    subscribe: (channel, onFrame) => transport.subscribe(channel, onFrame, isSeen()),
     areListenersNamed: (channel) => transport.areListenersNamed(channel),
     read: (...call) => transport.read(...call),
     readHistory: (...call) => transport.readHistory(...call),

@@ -23,6 +23,24 @@ export function describeSubscribe(harness: ContractHarness): void {
       expect(seen).toEqual([new Uint8Array([0, 255, 13, 10, 43, 36])]);
     });
 
+    it('knows whether all listeners of a command channel are named', async () => {
+      const channel = spec('command');
+      const { publishing, subscribing } = harness;
+      const areNamed = () => publishing.areListenersNamed(channel);
+      expect(await areNamed()).toBe(true);
+      await subscribing.subscribe(channel, () => {}, true);
+      expect(await areNamed()).toBe(true);
+      const endOther = await publishing.subscribe(channel, () => {});
+      expect(await areNamed()).toBe(false);
+      endOther();
+      await expect.poll(areNamed).toBe(true);
+      await subscribing.subscribe(channel, () => {});
+      await expect.poll(areNamed).toBe(false);
+      await harness.fixture.cut();
+      await harness.fixture.restore();
+      await expect.poll(() => areNamed().catch(() => 'not connected')).toBe(false);
+    });
+
     it('delivers nothing after unsubscribe, and can subscribe again', async () => {
       const channel = spec('event');
       const first = await listen(harness.subscribing, channel);
