@@ -99,13 +99,31 @@ export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult 
   return { status: severer(stateStatus, statusOf(metric)), summary, metrics: [metric] };
 }
 
-export function checkBot(value: StoredValue, limits: CheckLimits): CheckResult {
+/**
+ * Only presence knows whether a bot is there: a status outlives its bot. So it counts as past without it.
+ *
+ * @param present the instances in PRESENCE; undefined if the user may not read them
+ */
+export function checkBot(
+  value: StoredValue,
+  limits: CheckLimits,
+  present?: ReadonlySet<string> | undefined,
+): CheckResult {
   const { data: status } = botStatus.safeParse(value.envelope.data);
   if (status === undefined) return invalidValue(value, 'bot status');
-  const { bot, state, detail, status_interval_ms = 2_000 } = status;
+  const { bot, state, detail, instance, status_interval_ms = 2_000 } = status;
   const metric = metricOf('heartbeat', value.ageMs, limits, 3 * status_interval_ms, 10 * status_interval_ms);
   const about = detail === undefined ? '' : ` (${detail.replace(/\.$/, '')})`;
-  const summary = `${bot} is ${state}${about}, last report ${duration(value.ageMs)} ago`;
+  const ago = `${duration(value.ageMs)} ago`;
+  if (instance !== undefined && present?.has(instance) === false && state !== 'stopped') {
+    const summary = `${bot} is gone: it crashed, hangs or lost its link. It reported ${state}${about} ${ago}`;
+    return { status: 'critical', summary, metrics: [metric] };
+  }
+  const isThere = instance !== undefined && present?.has(instance) === true;
+  const summary =
+    isThere || state === 'stopped'
+      ? `${bot} is ${state}${about}, last report ${ago}`
+      : `${bot} reported ${state}${about} ${ago}`;
   const byState: Partial<Record<BotStatus['state'], Status>> = {
     paused: 'warning',
     stopping: 'warning',

@@ -87,11 +87,9 @@ describe('check', () => {
     expect(results[0]?.stdout).toMatch(/^OK: The gateway of alpaca reported [\d.]+ m?s ago\.\n$/);
     expect(results[1]?.stdout).toBe('CRITICAL: alpaca is down: The broker is away.\n');
     expect(results[2]?.stdout).toBe('CRITICAL: No status of other on FEED_STATUS.\n');
-    expect(results[4]?.stdout).toMatch(
-      /^CRITICAL: b2 is error \(It broke\), last report [\d.]+ m?s ago\.\n$/,
-    );
+    expect(results[4]?.stdout).toMatch(/^CRITICAL: b2 reported error \(It broke\) [\d.]+ m?s ago\.\n$/);
     const late = await call(['check', 'bot', 'b1', '--warn', '1ms', '--critical', '1h'], { env: env() });
-    expect(late).toMatchObject({ code: 1, stdout: expect.stringMatching(/^WARNING: b1 is running/) });
+    expect(late).toMatchObject({ code: 1, stdout: expect.stringMatching(/^WARNING: b1 reported running/) });
   });
 
   it.each([
@@ -163,6 +161,25 @@ describe('thresholds', () => {
       'critical',
       'critical',
     ]);
+  });
+
+  it('say that a bot is running only if it is there', () => {
+    const status = { bot: 'b', state: 'running', status_interval_ms: 600_000 };
+    const of = (more: object, present?: ReadonlySet<string>) =>
+      checkBot(stored({ ...status, ...more }, 0), {}, present);
+    const there = new Set(['mine']);
+    expect(of({ instance: 'mine' }, there)).toMatchObject({
+      status: 'ok',
+      summary: expect.stringMatching(/^b is running, last/),
+    });
+    expect(of({ instance: 'old' }, there)).toMatchObject({
+      status: 'critical',
+      summary: expect.stringMatching(/^b is gone: /),
+    });
+    expect(of({ instance: 'old', state: 'stopped' }, there).summary).toMatch(/^b is stopped, last/);
+    const unproved = [of({}, there), of({}), of({ instance: 'mine' })];
+    for (const result of unproved)
+      expect(result).toMatchObject({ status: 'ok', summary: expect.stringMatching(/^b reported running /) });
   });
 
   it('report the most severe of several results', () => {

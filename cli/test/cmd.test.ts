@@ -120,13 +120,27 @@ describe('cmd', () => {
     expect(jsonLines(stdout)).toMatchObject([{ outcome: 'failed', detail: 'It broke.' }]);
   });
 
-  it('exits with 124 if the bot does not answer', async () => {
-    const { code, stdout, stderr } = await call(['cmd', 'nobody', 'pause', '-wy', '-t', '100ms'], {
+  it('exits with 1 at once if nobody of that name is there, and sends nothing', async () => {
+    const { code, stdout, stderr } = await call(['cmd', 'paper-tradr', 'pause', '-wy', '-t', '10m'], {
       env: env(),
     });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('Nobody named paper-tradr listens to TRADE_COMMANDS: pause was not sent.');
+    expect(await audited()).toContainEqual(
+      expect.objectContaining({ bot: 'paper-tradr', outcome: 'failed' }),
+    );
+  });
+
+  it('exits with 124 if the bot does not answer', async () => {
+    const listener = await plain.duplicate().connect();
+    await listener.subscribe('TRADE_COMMANDS', () => {});
+    const { code, stdout, stderr } = await call(['cmd', 'nobody', 'pause', '-wy', '-t', '3s'], {
+      env: env(),
+    });
+    listener.destroy();
     expect({ code, stdout }).toEqual({ code: 124, stdout: '' });
     expect(stderr).toContain(
-      'nobody has not answered within 100 ms: it is not running, or busy. Whether nobody obeys pause is unknown.',
+      'nobody has not answered within 3000 ms: it is not running, or busy. Whether nobody obeys pause is unknown.',
     );
   });
 
@@ -168,7 +182,7 @@ describe('cmd', () => {
     await using empty = await startLocalRedis();
     const alone = await call(['cmd', 'b', 'pause', '-wy', '--url', empty.url]);
     expect(alone).toMatchObject({ code: 1, stdout: '' });
-    expect(alone.stderr).toContain('Nobody listens to TRADE_COMMANDS: b did not receive pause.');
+    expect(alone.stderr).toContain('Nobody named b listens to TRADE_COMMANDS: pause was not sent.');
     const nowhere = await call(['cmd', 'b', 'pause', '-y', '--url', 'redis://127.0.0.1:1']);
     expect(nowhere.code).toBe(1);
     expect(nowhere.stderr).toMatch(/tickbus: Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1/);

@@ -1,9 +1,10 @@
 // `tickbus check`: one line and one exit code for a monitoring system: 0 ok, 1 warning, 2 critical, 3 unknown.
 
 import { Argument, Option } from 'commander';
-import type { Channel } from 'tickbus';
+import { type Channel, TickbusError } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
+import { presenceList } from 'tickbus/presence';
 import { knownChannel, unknownChannel } from '../channel-lookup.ts';
 import { FORMATS, type Format } from '../check-formats.ts';
 import {
@@ -56,7 +57,7 @@ const HELP = `
 redis     latency of the server (warning above 100 ms, critical above 1 s)
 gateway   age of the gateway's last heartbeat (3 and 10 of its intervals), and whether the gateway is stopped
 feed      state of the broker connection, and age of the last frame (15 s, 60 s)
-bot NAME  age of the bot's last status (3 and 10 of its intervals), and the state in it
+bot NAME  whether the bot is there, age of its last status (3 and 10 of its intervals), and the state in it
 channel NAME  age of the newest stored message of a state channel, or of an event channel with history (no default)
 
 A channel, gateway, feed or bot without a status on this Redis is critical.
@@ -128,8 +129,20 @@ async function checkSubject(
         name ?? '',
         limits,
       );
-    case 'bot':
-      return checkStored(context, CHANNELS.BOT_STATUS, name, (value) => checkBot(value, limits));
+    case 'bot': {
+      const present = await presentInstances(context);
+      return checkStored(context, CHANNELS.BOT_STATUS, name, (value) => checkBot(value, limits, present));
+    }
+  }
+}
+
+/** Undefined if the user may not read them. */
+async function presentInstances(context: Context): Promise<ReadonlySet<string> | undefined> {
+  try {
+    return new Set((await presenceList(context.connection())).map(({ instance }) => instance));
+  } catch (error) {
+    if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') return undefined;
+    throw error;
   }
 }
 

@@ -78,6 +78,8 @@ export interface BotRow {
   readonly heardAt: number;
   /** Whether the bot's next status is overdue. Always false for a bot that has reported `stopped`. */
   readonly overdue: boolean;
+  /** Differs between the runs of a bot. */
+  readonly instance?: string;
   readonly startedAt?: number;
   readonly subscriptions?: readonly string[];
   readonly behind?: number;

@@ -169,6 +169,11 @@ export class RedisPublisher extends PublisherBase {
     return this.#asks.ask(channel, data, options) as Promise<unknown> as Promise<DeepReadonly<Answer<C>>>;
   }
 
+  /** The `instance` under which PRESENCE shows this publisher; undefined without a name, and until it is shown. */
+  get instance(): string | undefined {
+    return this.#member?.isSeen ? this.#member.instance : undefined;
+  }
+
   /** Asks in flight reject with `TICKBUS_CLOSED`. */
   override async close(): Promise<void> {
     await this.#asks.close();

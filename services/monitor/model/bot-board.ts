@@ -53,7 +53,7 @@ export class BotBoard {
     const { state, status_interval_ms: interval = DEFAULT_INTERVAL_MS } = data;
     const bot = rowName(data.bot);
     const before = this.#rows.get(bot);
-    const row = rowOf(bot, data, heardAt, this.#commands.get(bot));
+    const row = rowOf(bot, data, heardAt, this.#commandOf(bot, data, before));
     this.#intervals.set(bot, interval, now);
     this.#rows.set(bot, row);
     if (before?.state !== state)
@@ -63,6 +63,16 @@ export class BotBoard {
         ...(row.detail !== undefined && { detail: row.detail }),
       });
     else if (before.overdue) this.#onChange({ bot, change: 'back' });
+  }
+
+  /** The last command, unless it was sent to a predecessor: another instance that was restarted under this name. */
+  #commandOf(bot: string, { instance, started_at }: BotStatus, before?: BotRow): LastCommand | undefined {
+    const command = this.#commands.get(bot);
+    if (before === undefined || command === undefined) return command;
+    const isOther = differ(instance, before.instance) || differ(started_at, before.startedAt);
+    if (!isOther || command.at > Math.max(before.heardAt, started_at ?? 0)) return command;
+    this.#commands.delete(bot);
+    return undefined;
   }
 
   /** Keeps the last command sent to a bot, even if the bot has not sent a status yet. */
@@ -106,6 +116,11 @@ export class BotBoard {
 /** Minimum silence of an overdue bot, so that scheduling delays on a busy machine do not make bots overdue. */
 const MIN_OVERDUE_MS = 1_000;
 
+/** A status can omit a value. */
+function differ<T>(a: T | undefined, b: T | undefined): boolean {
+  return a !== undefined && b !== undefined && a !== b;
+}
+
 /** A stopped bot sends no further status. */
 function hasStopped(state: string): boolean {
   return state === 'stopped';
@@ -117,13 +132,14 @@ function rowOf(
   heardAt: number,
   lastCommand: LastCommand | undefined,
 ): BotRow {
-  const { state, detail, started_at, subscriptions, behind, pnl, position } = status;
+  const { state, detail, instance, started_at, subscriptions, behind, pnl, position } = status;
   return {
     bot,
     state,
     heardAt: Math.round(heardAt),
     overdue: false,
     ...(detail !== undefined && { detail: rowSentence(detail) }),
+    ...(instance !== undefined && { instance: rowName(instance) }),
     ...(started_at !== undefined && { startedAt: started_at }),
     ...(subscriptions !== undefined && { subscriptions: shortened(subscriptions) }),
     ...(behind !== undefined && { behind }),

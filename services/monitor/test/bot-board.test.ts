@@ -77,3 +77,25 @@ it('keeps the last command until the first status of the bot arrives', () => {
     { lastCommand: command, behind: 3, startedAt: AT - 5_000, subscriptions: ['PRICE_DATA'] },
   ]);
 });
+
+it.each([
+  ['instance', { instance: 'first' }, { instance: 'second' }],
+  ['start', { started_at: AT }, { started_at: AT + 20 }],
+])('drops the command of the predecessor of a bot with another %s', (_, first, second) => {
+  recordStatus(first, AT);
+  board.recordCommand('momentum', { text: 'pause', sender: 'desk', at: AT + 5 });
+  recordStatus(first, AT + 10);
+  expect(board.rows()[0]?.lastCommand?.text).toBe('pause');
+  recordStatus(second, AT + 30);
+  expect(board.rows()[0]).not.toHaveProperty('lastCommand');
+  board.recordCommand('momentum', { text: 'resume', sender: 'desk', at: AT + 40 });
+  recordStatus(second, AT + 50);
+  expect(board.rows()[0]?.lastCommand?.text).toBe('resume');
+});
+
+it('keeps a command that was sent to the new instance before its first status', () => {
+  recordStatus({ started_at: AT }, AT);
+  board.recordCommand('momentum', { text: 'pause', sender: 'desk', at: AT + 30 });
+  recordStatus({ started_at: AT + 20 }, AT + 40);
+  expect(board.rows()[0]?.lastCommand?.text).toBe('pause');
+});

@@ -99,12 +99,14 @@ export class BotState {
 
   #status(): BotStatus {
     const { bot, subscriptions, backlog, intervalMs } = this.#options;
+    const { instance } = this.#options.publisher;
     const state = this.current;
     const detail = state === 'error' ? this.#error : this.#reason;
     return {
       bot,
       state,
       ...(detail !== undefined && { detail }),
+      ...(instance !== undefined && { instance }),
       ...(this.#startedAt !== undefined && { started_at: this.#startedAt }),
       subscriptions: subscriptions(),
       behind: backlog(),

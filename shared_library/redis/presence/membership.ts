@@ -46,6 +46,10 @@ export class Membership {
     return this.#group.participant.isSeen;
   }
 
+  get instance(): string {
+    return this.#group.participant.instance;
+  }
+
   /** Called when it has connected. @throws TickbusError as `Participant.start`, only with `uniqueName` */
   start(): Promise<void> {
     return this.#group.start();

@@ -46,7 +46,7 @@ const DEADLINE_MS = 1_000;
  */
 export class Participant {
   readonly #options: ParticipantOptions;
-  readonly #instance = uuidv7();
+  readonly instance = uuidv7();
   readonly #since: number;
   readonly #own: OwnRecord;
   readonly #publisher: PublisherBase;
@@ -191,7 +191,7 @@ export class Participant {
     const { host, pid } = thisProgram();
     return {
       name: this.#options.name,
-      instance: this.#instance,
+      instance: this.instance,
       state,
       since: this.#since,
       subscribes: listed(this.#used.subscribes),

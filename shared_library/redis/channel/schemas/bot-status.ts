@@ -14,6 +14,8 @@ export const botStatus = z.object({
   position: z.union([z.number(), z.record(z.string(), z.number())]).optional(),
   /** Profit and loss, in the account's currency. */
   pnl: z.number().optional(),
+  /** The instance of the bot in PRESENCE, if it has a name there. */
+  instance: z.string().min(1).max(64).optional(),
   /** Start time of the bot, Unix milliseconds. */
   started_at: z.number().nonnegative().optional(),
   /** The bot's subscriptions, for display: `PRICE_DATA: AAPL, MSFT`, `TRADE_COMMANDS: pause, resume`. */
