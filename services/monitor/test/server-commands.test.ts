@@ -63,17 +63,36 @@ describe('POST /api/commands', () => {
     await audits.close();
   });
 
-  it('says that a bot has not answered, and audits the command as sent', async () => {
-    const limits = { answerMs: 200 };
+  it('says that nobody of a name is there, and audits that nothing was sent', async () => {
+    const audits = await listenToAudit();
+    const { status, body } = await send({ type: 'pause', data: { bot: 'misspelt' } }, TOKEN);
+    expect([status, JSON.parse(body)]).toEqual([
+      404,
+      {
+        message: expect.stringMatching(
+          /^Nobody named misspelt listens to TRADE_COMMANDS: pause was not sent\./,
+        ),
+      },
+    ]);
+    await eventually(() => expect(audits.data).toMatchObject([{ bot: 'misspelt', outcome: 'failed' }]));
+    await audits.close();
+  });
+
+  it('says that a bot without a name has not answered, and audits the command as sent', async () => {
+    const unnamed = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
+    unnamed.subscribe(CHANNELS.TRADE_COMMANDS, () => {});
+    await unnamed.startListening();
+    const limits = { answerMs: 2_000 };
     const options = { url: server.redis.url, port: 0, token: TOKEN, limits, logger: silentLogger };
     const other = await startMonitor(options);
     const audits = await listenToAudit();
     const { status, body } = await send({ type: 'pause', data: { bot: 'misspelt' } }, TOKEN, other.url);
     expect([status, JSON.parse(body).message]).toEqual([
       504,
-      expect.stringMatching(/^misspelt has not answered within 200 ms: .* It does not start later/),
+      expect.stringMatching(/^misspelt has not answered within 2000 ms: .* It does not start later/),
     ]);
     await eventually(() => expect(audits.data).toMatchObject([{ bot: 'misspelt', outcome: 'sent' }]));
+    await unnamed.close();
     await audits.close();
     await other.close();
   });

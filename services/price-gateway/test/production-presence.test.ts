@@ -29,7 +29,7 @@ async function program(user: string, name: string) {
 
 const problems = ({ lines }: RecordingLogger) => lines.filter(({ level }) => level === 'warn');
 
-it.each(['bot', 'gateway'])('%s: joins, leaves, and reports another as gone', async (user) => {
+it.each(['bot', 'gateway', 'monitor'])('%s: joins, leaves, and reports another as gone', async (user) => {
   await using observing = new RedisConnection(as(redis, 'reader'));
   await using observer = new RedisSubscriber({ connection: observing });
   const seen: string[] = [];

@@ -40,6 +40,8 @@ const CODES: Readonly<Record<string, AskErrorCode>> = {
 /** `TICKBUS_OUTCOME_UNKNOWN`: it is unknown, too, whether the command was published. */
 type AbortCode = 'TICKBUS_NO_ANSWER' | 'TICKBUS_OUTCOME_UNKNOWN' | 'TICKBUS_CLOSED';
 
+/** A timer can fire a little early. */
+const EARLY_MS = 2;
 const MAX_DETAIL_LENGTH = 1_000;
 
 /**
@@ -174,7 +176,8 @@ export class PendingAsk {
 
   get #laterEffect(): string {
     const { expiresInMs, clock } = this.#settings;
-    if (clock.monotonic() >= this.#expiresAt) return 'It does not start later: the command has expired.';
+    if (clock.monotonic() >= this.#expiresAt - EARLY_MS)
+      return 'It does not start later: the command expires now.';
     return `It may still start until ${expiresInMs} ms after sending.`;
   }
 
