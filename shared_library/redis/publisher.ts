@@ -134,6 +134,7 @@ export class RedisPublisher extends PublisherBase {
       new SubscriberBase({ transport: connection.subscribing, ...own, name: own.sender });
     this.#asks = new Asks({
       clock,
+      check: (...args) => void this.encode(...args),
       publish: (...args) => this.publish(...args),
       newSubscriber,
       presence: new PresenceWatch({ transport: connection.publishing, ...own, newSubscriber }),

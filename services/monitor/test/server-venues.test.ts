@@ -45,7 +45,12 @@ it('shows the prices of each venue with the verdict of its own gateway, and the 
     return shown;
   });
   expect(rows).toContainEqual(['AAPL', 1, 'fresh']);
-  const { lamps, events } = await snapshot();
+  // The indicators are judged once a second.
+  const { lamps, events } = await eventually(async () => {
+    const shown = await snapshot();
+    expect(shown.lamps.data).toMatchObject({ state: 'ok', text: 'fresh' });
+    return shown;
+  });
   expect(lamps.broker).toMatchObject({
     state: 'bad',
     text: 'degraded',
@@ -53,7 +58,6 @@ it('shows the prices of each venue with the verdict of its own gateway, and the 
       /^PRICE_DATA\.kraken: Half of it is missing\. .*PRICE_DATA: Connected to alpaca\./,
     ),
   });
-  expect(lamps.data).toMatchObject({ state: 'ok', text: 'fresh' });
   // Once a second.
   await eventually(async () =>
     expect((await snapshot()).channels.map(({ name }) => name)).toContain('PRICE_DATA.kraken'),

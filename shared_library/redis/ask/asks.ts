@@ -16,6 +16,8 @@ import { PendingAsk } from './pending-ask.ts';
 
 export interface AsksSettings {
   readonly clock: Clock;
+  /** Throws if `publish` would reject the command as invalid. */
+  readonly check: (channel: Channel, data: unknown, options: PublishOptions) => void;
   readonly publish: (channel: Channel, data: never, options: PublishOptions) => Promise<Published>;
   /** Creates a subscriber on the link of the answers. `Asks` closes it. */
   readonly newSubscriber: () => SubscriberBase;
@@ -97,10 +99,12 @@ export class Asks {
       const finding = name === undefined ? undefined : presence?.find(name, channel);
       const [receiver] = await Promise.all([finding, listening]);
       pending.setReceivers(receiver?.instances ?? []);
-      if (receiver?.isAbsent)
+      if (receiver?.isAbsent) {
+        this.#settings.check(channel, data, { id, type, sender });
         pending.failAbsent(
           `Nobody named ${printable(pending.receiver)} listens to ${channel}: ${type} was not sent.`,
         );
+      }
     } catch (error) {
       return pending.fail(error);
     }

@@ -120,7 +120,7 @@ export class PublisherBase implements AsyncDisposable {
       this.#assertOpen();
       checkChannel(channel);
       if (options !== NO_OPTIONS) checkOptionNames('publish', options, PUBLISH_NAMES);
-      return this.#publish(channel, this.#encode(channel, data, options));
+      return this.#publish(channel, this.encode(channel, data, options));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -202,7 +202,7 @@ export class PublisherBase implements AsyncDisposable {
     await this.#settings.onConnected?.();
   }
 
-  #encode(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
+  protected encode(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
     const type = options.type ?? channel.defaultType;
     schemaOf(channel, type);
     const now = this.#settings.clock.now();

@@ -214,6 +214,7 @@ describe('nothing is sent', () => {
     const published: unknown[] = [];
     const asks = new Asks({
       clock,
+      check: () => {},
       publish: async (...args) => {
         published.push(args);
         return { position: undefined, receivers: 1 };
