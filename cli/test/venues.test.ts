@@ -60,7 +60,7 @@ describe('price', () => {
 });
 
 describe('check feed', () => {
-  it('tells two feeds of one kind apart, and takes the name of a feed or of a channel', async () => {
+  it('distinguishes two feeds of one kind, and accepts the name of a feed or of a channel', async () => {
     await heartbeat({});
     const detail = 'The mapping returned nothing.';
     await heartbeat({ channel: KRAKEN, state: 'degraded', detail });

@@ -21,7 +21,7 @@ it('takes at most 20 lines, and its test 15', () => {
   expect(linesOf('moving-average.test.ts')).toBeLessThanOrEqual(15);
 });
 
-it('buys above the average, in the size that it was told, and not while it is paused', async () => {
+it('buys above the average, in the size of the last command, and not while it is paused', async () => {
   const connection = new MemoryConnection();
   const desk = new RedisPublisher({ connection });
   const subscriber = new RedisSubscriber({ connection, logger: silentLogger });

@@ -74,19 +74,25 @@ async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection:
   const kind = random.pick([TICKS, FILLS]);
   const channel = freshChannel(kind, random);
   const ledger = new Ledger();
-  const late: Promise<unknown>[] = [];
+  /** Steps and publishes, some of which end after the subscription is live. */
+  const work: Promise<unknown>[] = [];
   /** Publishes up to two messages. Awaits some of them, so that they precede the next step; leaves others in flight. */
-  const publishSome = async (step: SubscriptionStep) => {
+  const publishAtStep = async (step: SubscriptionStep) => {
     for (let left = random.int(0, 2); left > 0; left--) {
       // Unique keys, so that the last values include every message.
       const key = `${step}-${left}`;
       const sent = ledger.publish(channel, key, (n) => publisher.publish(channel, { key, n }));
+      work.push(sent);
       if (random.percent(50)) await sent;
-      else late.push(sent);
     }
   };
+  const publishSome = (step: SubscriptionStep) => {
+    const published = publishAtStep(step);
+    work.push(published);
+    return published;
+  };
   await publishSome('before');
-  await Promise.all(late);
+  await Promise.all(work);
   const recorder = ledger.recordHandler('bot', channel);
   // On a state channel, the snapshot includes every earlier message. On an event channel, only later ones are expected.
   if (channel.kind === 'state') recorder.history.from = 0;
@@ -110,9 +116,13 @@ async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection:
   await subscriber.startListening();
   await within('live', live);
   await publishSome('live');
-  await Promise.all(late);
-  // A barrier: every published message arrives before this reply.
-  await connection.subscribing.read(channel);
+  // The first message of an unused channel makes the subscriber read again, at which step more are published.
+  for (let ended = 0; ended < work.length || subscriber.status(channel)?.mode !== 'live'; ) {
+    ended = work.length;
+    await Promise.all(work);
+    // A barrier: every published message arrives before this reply.
+    await connection.subscribing.read(channel);
+  }
   await subscriber.close();
   await testbed.command('DEL', ...['head', 'last', 'history'].map((key) => `tickbus:{${channel}}:${key}`));
   return { ledger, gaps };

@@ -44,7 +44,7 @@ const GAUGES: Readonly<Record<string, { help: string; read: (stats: BarStats) =>
 
 interface CounterSource {
   readonly help: string;
-  /** The label that tells the counts apart; without it there is one. */
+  /** The label of the counts, if there are several. */
   readonly label?: string;
   readonly read: (stats: BarStats) => Readonly<Record<string, number>>;
 }
