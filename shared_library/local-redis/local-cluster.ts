@@ -176,6 +176,7 @@ export class LocalCluster implements AsyncDisposable {
       server.resume();
       if (!server.isRunning) await server.start();
     }
+    await this.#until('every move of a slot had ended', () => this.#endMoves());
     await this.untilOk();
     await this.#until('every replica was in sync', async () => {
       const infos = await Promise.all(this.nodes.map((node) => this.#ask(node, 'INFO replication')));
@@ -220,6 +221,25 @@ export class LocalCluster implements AsyncDisposable {
         lines.filter(({ flags }) => flags.includes('slave')).length;
       return views.every((lines) => countReplicas(lines) === masters * replicas);
     });
+  }
+
+  /**
+   * A failover can interrupt a move. The slot then keeps its mark on a master, which ignores what other nodes say about
+   * its owner, until an operator ends the move, as `redis-cli --cluster fix` does.
+   *
+   * @returns true if no master has a mark
+   */
+  async #endMoves(): Promise<boolean> {
+    let isDone = true;
+    for (const node of this.nodes) {
+      const reply = await this.#ask(node, 'CLUSTER NODES');
+      if (!reply.includes('myself,master')) continue;
+      for (const [, slot] of reply.matchAll(/ \[(\d+)-[<>]-/g)) {
+        isDone = false;
+        await this.#ask(node, `CLUSTER SETSLOT ${slot} STABLE`);
+      }
+    }
+    return isDone;
   }
 
   #byId(wanted: string): ClusterNode {
