@@ -44,9 +44,9 @@ export class BarPublisher {
     return { ...this.#counts, failures: { ...this.#failures } };
   }
 
-  /** Why Redis did not accept the last bar; undefined if it did. */
+  /** Why Redis did not accept the last bar; undefined if it did, and while no bar is to be published. */
   get problem(): string | undefined {
-    return this.#problem;
+    return this.#hasWork ? this.#problem : undefined;
   }
 
   /** Starts to publish, unless it is publishing already. */
@@ -99,7 +99,7 @@ export class BarPublisher {
     this.#failures[code] = (this.#failures[code] ?? 0) + 1;
     if (code === 'TICKBUS_OUTCOME_UNKNOWN') publications.unsettled(draft);
     if (code === 'TICKBUS_INVALID_MESSAGE') publications.reject(draft);
-    // A builder that has lost the lease is no problem of Redis.
+    // After a lost lease or an invalid message, Redis still accepts other bars.
     if (code !== 'TICKBUS_FENCED' && code !== 'TICKBUS_INVALID_MESSAGE') this.#problem = String(error);
     return false;
   }

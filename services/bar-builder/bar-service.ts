@@ -26,7 +26,7 @@ export interface BarServiceOptions extends Omit<BuilderOptions, 'maxTrades'> {
   readonly bars: BarChannel;
   /** The name of the channel of the prices of the same feed. */
   readonly priceChannel: string;
-  /** Only these instruments, which the gateway is asked for. Default: all that are on the channel. */
+  /** Only these instruments, which the builder requests. Default: all that are on the channel. */
   readonly symbols?: readonly string[] | undefined;
   /** Milliseconds without a renewal after which the standby takes over. Default 3,000. */
   readonly leaseTtlMs?: number;

@@ -14,13 +14,13 @@ const settings = z.object({
     .describe('lengths of the bars, 1s to 1d, separated by commas (default 1s,1m,5m,1h,1d)'),
   SYMBOLS: parsed(parseSymbols, 'symbols separated by commas, such as AAPL,MSFT')
     .optional()
-    .describe('instruments to ask the gateway for, separated by commas (default: those that others ask for)'),
+    .describe('instruments to request, separated by commas (default: those that other subscribers request)'),
   CHANNEL: z
     .string()
     .regex(/^PRICE_DATA(\.[\w-]{1,64})?$/, 'PRICE_DATA, or that of a venue, such as PRICE_DATA.kraken')
     .default('PRICE_DATA')
     .describe(
-      'that of the gateway: with PRICE_DATA.kraken, TRADES.kraken become BARS.kraken (default PRICE_DATA)',
+      "the gateway's CHANNEL; PRICE_DATA.kraken reads TRADES.kraken and publishes BARS.kraken (default PRICE_DATA)",
     ),
   BAR_TIME_ZONE: z
     .string()

@@ -8,10 +8,7 @@ import {
   type FeedStatus,
   type MessageOf,
   type TradeChannel,
-  trade,
-  tradeCancel,
-  tradeCorrection,
-  tradeGap,
+  tradeChannel,
 } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { RedisSubscriber } from 'tickbus/subscriber';
@@ -132,11 +129,4 @@ function checked(message: Envelope): TradeMessage | undefined {
   return result?.success ? ({ ...message, data: result.data } as TradeMessage) : undefined;
 }
 
-type TradesSchema = typeof trade | typeof tradeCorrection | typeof tradeCancel | typeof tradeGap;
-
-const SCHEMAS: ReadonlyMap<string, TradesSchema> = new Map<string, TradesSchema>([
-  ['trade', trade],
-  ['trade_correction', tradeCorrection],
-  ['trade_cancel', tradeCancel],
-  ['trade_gap', tradeGap],
-]);
+const SCHEMAS = new Map(Object.entries(tradeChannel().messages));

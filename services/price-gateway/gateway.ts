@@ -177,7 +177,7 @@ class PriceGateway implements Gateway {
     if (this.#stopped !== undefined) return;
     this.#setRole('standby');
     await this.#lease.start();
-    this.#guard.watch(() => this.#role === 'standby');
+    if (this.#stopped === undefined) this.#guard.watch(() => this.#role === 'standby');
   }
 
   stop(): Promise<void> {

@@ -61,7 +61,7 @@ export function numberOf(value: unknown): number {
 /** Excludes what `Number` also accepts, such as blanks, `0x10` and `Infinity`. */
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** Whether the details of a trade are valid, each without an intermediate object. */
+/** Whether the details of a trade are valid. Allocates nothing. */
 export function hasValidDetails({
   trade_id,
   conditions,

@@ -116,7 +116,8 @@ export class BarBuilder {
     const bars = this.#symbols.get(symbol);
     const trade = bars?.trades.find(original);
     if (bars === undefined || trade === undefined) return this.#notFound(bars, original);
-    if (!this.#isOpen(bars, corrected.timestamp)) return this.#ignore('tooLate');
+    if (!this.#isOpen(bars, trade.time) || !this.#isOpen(bars, corrected.timestamp))
+      return this.#ignore('tooLate');
     const { id = trade.id, ...rest } = storedTrade(corrected, trade.order);
     bars.trades.remove(trade);
     this.#trades--;
@@ -130,6 +131,7 @@ export class BarBuilder {
     const bars = this.#symbols.get(symbol);
     const trade = bars?.trades.find(original);
     if (bars === undefined || trade === undefined) return this.#notFound(bars, original);
+    if (!this.#isOpen(bars, trade.time)) return this.#ignore('tooLate');
     bars.trades.remove(trade);
     this.#trades--;
     this.#change(bars, trade.time);

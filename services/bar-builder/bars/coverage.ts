@@ -67,7 +67,7 @@ class Gaps {
     if (this.#open === undefined) return;
     this.#ended.push({ from: this.#open.from, to: Math.max(this.#open.reportedAt, tradeTime) });
     this.#open = undefined;
-    // A longer gap is the honest form of many.
+    // Merges the two oldest gaps into one, which also covers the time between them.
     if (this.#ended.length > MAX_GAPS) {
       const [first, second] = this.#ended.splice(0, 2);
       if (first && second)

@@ -7,13 +7,11 @@ type BarId = Pick<Bar, 'symbol' | 'interval' | 'start'>;
 type KnownBar = DeepReadonly<Bar>;
 
 interface Published {
-  readonly revision: number;
   readonly bar: KnownBar;
-  /** False if the message with this revision may not have been published. */
+  /** False if the message with the revision of `bar` may not have been published. */
   readonly isCertain: boolean;
   /** Published by this process. */
   readonly isOurs: boolean;
-  readonly end: number;
 }
 
 /** A bar to publish. */
@@ -65,14 +63,11 @@ export class Publications {
   /** A bar was published, by this process or another one. */
   seen(bar: KnownBar, isOurs: boolean): void {
     const id = idOf(bar);
-    const { revision, end } = bar;
     const known = this.#published.get(id);
-    if (
-      known !== undefined &&
-      (revision < known.revision || (revision === known.revision && known.isCertain))
-    )
-      return;
-    this.#published.set(id, { revision, bar, isCertain: true, isOurs, end });
+    const isOlder = known !== undefined && bar.revision < known.bar.revision;
+    const isKnown = known?.isCertain === true && bar.revision === known.bar.revision;
+    if (isOlder || isKnown) return;
+    this.#published.set(id, { bar, isCertain: true, isOurs });
     this.#compare(id);
   }
 
@@ -94,7 +89,7 @@ export class Publications {
     for (const [id, bar] of this.#built) {
       if (this.#published.has(id) || bar.end > (newest.get(keyOf(bar)) ?? Number.POSITIVE_INFINITY)) continue;
       const assumed = { ...this.#draft(bar).message, revision: 0 };
-      this.#published.set(id, { revision: 0, bar: assumed, isCertain: true, isOurs: false, end: bar.end });
+      this.#published.set(id, { bar: assumed, isCertain: true, isOurs: false });
       this.#compare(id);
     }
   }
@@ -111,8 +106,11 @@ export class Publications {
 
   /** The outcome of publishing a draft is unknown. The bar still waits. */
   unsettled({ message }: Draft): void {
-    const { revision, end } = message;
-    this.#published.set(idOf(message), { revision, bar: message, isCertain: false, isOurs: true, end });
+    const id = idOf(message);
+    const known = this.#published.get(id);
+    // After the lease was lost, another builder may have published this revision or a newer one.
+    if (known !== undefined && known.bar.revision >= message.revision) return;
+    this.#published.set(id, { bar: message, isCertain: false, isOurs: true });
   }
 
   /** The next bars to publish. */
@@ -134,7 +132,7 @@ export class Publications {
   /** These bars can no longer change. Those that end before `before` include bars that were not built here. */
   forget({ finished, before }: Settled): void {
     for (const bar of finished) this.#forget(idOf(bar));
-    for (const [id, { end }] of this.#published) if (end < before) this.#forget(id);
+    for (const [id, { bar }] of this.#published) if (bar.end < before) this.#forget(id);
   }
 
   #forget(id: string): void {
@@ -155,7 +153,7 @@ export class Publications {
   #draft(built: BuiltBar): Draft {
     const published = this.#published.get(idOf(built));
     const least = built.end <= this.#doubtedUntil ? Math.floor(this.#doubtedUntil / 1_000) : 0;
-    const revision = Math.max(least, (published?.revision ?? -1) + 1);
+    const revision = Math.max(least, (published?.bar.revision ?? -1) + 1);
     const { prices, ...bar } = built;
     if (prices !== undefined) return { built, message: { ...bar, ...prices, revision } };
     const { vwap: _, ...withoutVwap } = bar;

@@ -1,4 +1,4 @@
-// Finds the requested symbols that a frame names, to tell which instruments a frame that was not understood is about.
+// Finds the requested symbols that a frame names, to find the instruments of a frame that was not understood.
 
 /** Maximum values of a frame that are looked at, the outer ones first: an order book has many more. */
 const MAX_VALUES = 100;

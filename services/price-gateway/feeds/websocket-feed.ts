@@ -67,7 +67,7 @@ export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
   return createSessionFeed({
     name: 'websocket',
     venue: options.mapping.venue,
-    // Without a venue, the host tells feeds apart.
+    // Without a venue, the host distinguishes the feeds.
     origin: options.mapping.venue === undefined ? new URL(options.url).host : undefined,
     secrets: secretsOfUrl(options.url),
     open: (symbols, listener) => new WebSocketSession(settings, symbols, listener),

@@ -40,7 +40,7 @@ export function createMetrics(stats: () => GatewayStats, recorderStats?: () => R
   counter('invalid_frames_total', 'Frames that were not understood.', ({ invalidFrames }) => invalidFrames);
   counter(
     'events_total',
-    'Trades and quotes of requested instruments in the frames.',
+    'Trades, quotes and other events of requested instruments in the frames.',
     ({ events }) => events,
   );
   labelled('events_dropped_total', 'Events that yielded no price.', 'reason', ({ dropped }) => dropped);

@@ -8,7 +8,7 @@ import type { TradeChange, TradeEvent, TradeReference } from '@tickbus/capture';
  */
 const MAX_TRADES = 32;
 
-/** A trade that set the price. Immutable, so that its identity tells whether the price has changed. */
+/** A trade that set the price. Immutable: if the object is the same, the price has not changed. */
 export interface LastTrade {
   readonly id: string | undefined;
   readonly price: number;

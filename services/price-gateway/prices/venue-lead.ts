@@ -14,7 +14,10 @@ export class VenueLead {
    * @param now Unix milliseconds
    */
   limit(time: number, now: number): number {
-    const [, second = 0] = this.#leads.toSorted((a, b) => b - a);
+    let [largest, second] = [0, 0];
+    for (const lead of this.#leads)
+      if (lead > largest) [largest, second] = [lead, largest];
+      else if (lead > second) second = lead;
     return Math.min(time, second > 0 ? now + Math.min(second, MAX_LEAD_MS) + JITTER_MS : now);
   }
 

@@ -1,6 +1,6 @@
-// The instruments that the venue goes on sending, but of which nothing is understood any more.
+// Detects instruments that the venue still sends, but whose messages are no longer understood.
 
-/** So many frames in a row about an instrument, none of them understood, are no accident. */
+/** An instrument is reported after this many consecutive frames that were not understood. */
 const MIN_FRAMES = 3;
 /** A longer pause between two of these frames means that they have nothing to do with each other, in milliseconds. */
 const MAX_PAUSE_MS = 3_000;

@@ -1,7 +1,7 @@
 // The trades of a gateway: which are requested, and who publishes them in the current session.
 
 import type { TradeChannel } from 'tickbus';
-import { CHANNELS, tradeChannel, venueOf } from 'tickbus/constants';
+import { tradeChannel, venueOf } from 'tickbus/constants';
 import { SymbolDemand } from '../demand/symbol-demand.ts';
 import type { CompleteOptions } from '../gateway-options.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
@@ -19,8 +19,7 @@ export class GatewayTrades {
   #session: SessionTrades | undefined;
 
   constructor(options: CompleteOptions, counts: TradeCounts, warnings: RateLimitedLog) {
-    const venue = venueOf(options.channel.name);
-    this.channel = venue === undefined ? CHANNELS.TRADES : tradeChannel(venue);
+    this.channel = tradeChannel(venueOf(options.channel.name));
     this.#options = options;
     this.#counts = counts;
     this.#warnings = warnings;

@@ -233,7 +233,8 @@ export class SessionTrades {
 
   /** Reports a message of the venue that is not published. */
   #lose({ symbol, ...data }: LostItem, reason: 'overflow' | 'rejected'): void {
-    if (!('timestamp' in data) || !Number.isFinite(data.timestamp)) return;
+    // A gap is never lost: only an invalid one is rejected.
+    if (!('timestamp' in data)) return;
     this.#options.counts.lost++;
     const time = data.timestamp;
     this.#gaps.merge({ symbol, from: time, to: time, count: 1, reason });

@@ -1,8 +1,7 @@
 // Reads the messages that are stored on TRADES, from which a gateway learns what was published before.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Connection, TradeChannel } from 'tickbus';
-import { tradeChannel } from 'tickbus';
+import { type Connection, type TradeChannel, tradeChannel } from 'tickbus';
 import { partitionName } from 'tickbus/admin';
 import { z } from 'zod';
 import { type ChannelMessage, timeOf } from './trade-messages.ts';
@@ -35,10 +34,14 @@ export async function readStoredTrades(
   const messages: ChannelMessage[] = [];
   let knownFrom: number | undefined;
   for (let index = 0; index < partitions; index++) {
-    const part = { ...channel, name: partitionName(channel.name, index, partitions), layout: partitions };
-    const stored = await parseAll((await transport.read(part)).entries, channel.history);
-    messages.push(...stored.messages);
-    if (stored.knownFrom !== undefined) knownFrom = Math.max(stored.knownFrom, knownFrom ?? 0);
+    const partition = {
+      ...channel,
+      name: partitionName(channel.name, index, partitions),
+      layout: partitions,
+    };
+    const part = await parseAll((await transport.read(partition)).entries, channel.history);
+    messages.push(...part.messages);
+    if (part.knownFrom !== undefined) knownFrom = Math.max(part.knownFrom, knownFrom ?? 0);
   }
   return { messages, knownFrom };
 }

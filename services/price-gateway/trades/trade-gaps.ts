@@ -50,10 +50,10 @@ export class TradeGaps {
   onFrame(events: readonly FeedEvent[]): void {
     const now = this.#now();
     for (const event of events) {
-      if (!('timestamp' in event)) continue;
+      // Events are not checked yet: a timestamp can be of any type, and NaN changes nothing.
+      if (!('timestamp' in event) || typeof event.timestamp !== 'number') continue;
       // The clock of a venue can run ahead, even by hours for one event.
       const time = Math.min(event.timestamp, now);
-      // Events are not checked yet: NaN changes nothing.
       if (time > (this.#venueTime ?? 0)) this.#venueTime = time;
     }
   }
@@ -85,7 +85,7 @@ export class TradeGaps {
     for (const symbol of this.#published) this.#pause(symbol, 'interrupted');
   }
 
-  /** Adds the begin to a gap that did not know it, from what an earlier gateway has published. */
+  /** Adds the start to a gap without one, from what an earlier gateway has published. */
   complete(gap: TradeGap): TradeGap {
     if (gap.from !== undefined) return gap;
     const from = this.#learned.get(gap.symbol)?.time;

@@ -85,16 +85,9 @@ class Incidents {
       });
     }
     if (this.#occurs(BAND)) {
-      const [limit_down, limit_up] = [1 - BAND_SHARE, 1 + BAND_SHARE].map((share) =>
-        inCents(quote.bid * share),
-      );
-      events.push({
-        kind: 'band',
-        symbol,
-        timestamp,
-        ...(limit_down && { limit_down }),
-        ...(limit_up && { limit_up }),
-      });
+      const limit_down = inCents(quote.bid * (1 - BAND_SHARE));
+      const limit_up = inCents(quote.bid * (1 + BAND_SHARE));
+      events.push({ kind: 'band', symbol, timestamp, limit_down, limit_up });
     }
     return events;
   }

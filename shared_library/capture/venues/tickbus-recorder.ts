@@ -1,4 +1,4 @@
-// Frames that the gateway records for feeds without raw venue frames: `{"events": [trade or quote, ...]}`.
+// Frames that the gateway records for feeds without raw venue frames: `{"events": [event, ...]}`.
 
 import type { UncheckedEvent } from '../event-rules.ts';
 import type { JsonObject, VenueEvent } from '../market-event.ts';

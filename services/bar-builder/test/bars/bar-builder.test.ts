@@ -106,6 +106,16 @@ it('counts what is too late, unknown, repeated, outside the session or ahead of 
   });
 });
 
+it('does not change a trade that is too old, whether or not it was settled', () => {
+  trade(0, 10, { trade_id: 'a' });
+  trade(REVISE_MS + 1, 11);
+  const original = { trade_id: 'a', price: 10, size: 1, timestamp: START };
+  builder.cancel({ symbol: 'AAPL', timestamp: START, original });
+  const corrected = { price: 9, size: 1, timestamp: START + REVISE_MS };
+  builder.correct({ symbol: 'AAPL', timestamp: START, original, corrected });
+  expect(builder.ignored.tooLate).toBe(2);
+});
+
 it('a bar that began before the builder, or contains a gap, is incomplete', () => {
   builder = build();
   trade(-10_000, 10);

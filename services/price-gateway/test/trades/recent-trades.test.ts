@@ -54,7 +54,7 @@ describe('without identifiers', () => {
     expect([1, 2, 3, 4].map(() => noveltyOf({ at: 1 }))).toEqual(['repeated', 'repeated', 'repeated', 'new']);
   });
 
-  it('tells trades apart by time, price, size and instrument', () => {
+  it('distinguishes trades by time, price, size and instrument', () => {
     expect(noveltyOf({ at: 1 })).toBe('new');
     recent.interrupt('AAPL');
     expect(noveltyOf({ at: 2 })).toBe('new');

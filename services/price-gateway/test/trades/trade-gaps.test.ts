@@ -1,0 +1,20 @@
+// The time of the venue that a gap begins at, of events that are not checked yet.
+
+import { expect, it } from 'vitest';
+import type { FeedEvent } from '../../feeds/feed.ts';
+import { TradeGaps } from '../../trades/trade-gaps.ts';
+import { AT, trade } from '../gateway.fixture.ts';
+
+it.each([
+  ['a big integer', BigInt(AT)],
+  ['no number', Number.NaN],
+  ['an object', { valueOf: 1, toString: 1 }],
+  ['missing', undefined],
+])('ignores a timestamp that is %s', (_, timestamp) => {
+  const gaps = new TradeGaps(
+    () => true,
+    () => AT + 1_000,
+  );
+  const events = [{ ...trade(1), timestamp }, trade(2)] as unknown as readonly FeedEvent[];
+  expect(() => gaps.onFrame(events)).not.toThrow();
+});
