@@ -33,10 +33,10 @@ const CASES = (['websocket', 'alpaca', 'ccxt'] as const).flatMap((venue) =>
   [5, 50, 500].flatMap((last) => [true, false].map((hasIds) => ({ venue, last, hasIds }))),
 );
 
-it.each(CASES)(
+it.for(CASES)(
   '$venue sends its last $last trades again, with identifiers: $hasIds',
-  async ({ venue: name, last, hasIds }) => {
-    if (name === 'ccxt' && SKIP_REASON !== undefined) return;
+  async ({ venue: name, last, hasIds }, { skip }) => {
+    skip(name === 'ccxt' && SKIP_REASON !== undefined, SKIP_REASON);
     start += 3_600_000;
     lastId += 10_000;
     const venue = await TRADE_VENUES[name]();
