@@ -12,6 +12,7 @@ import type { Feed } from './feeds/feed.ts';
 import { type CompleteOptions, completeOptions, type GatewayOptions } from './gateway-options.ts';
 import { RateLimitedLog } from './monitoring/rate-limited-log.ts';
 import { Counters, type GatewayStats, type Role } from './monitoring/stats.ts';
+import { createContinuedBook } from './prices/continued-book.ts';
 import { FeedPublisher } from './prices/feed-publisher.ts';
 import { ActiveSession } from './session/active-session.ts';
 import { ConnectionBudget } from './session/connection-budget.ts';
@@ -218,12 +219,16 @@ class PriceGateway implements Gateway {
 
   /** The lease can be lost while the feed is created; the feed is then kept for the next session. */
   async #startSession(token: number): Promise<void> {
-    const { createFeed, channel, symbolLimit, holder, logger } = this.#options;
+    const { createFeed, connection, channel, symbolLimit, holder, logger } = this.#options;
     const feed = await (this.#preparedFeed ?? createFeed());
     this.#preparedFeed = undefined;
     const holdsLease = () => this.#lease.token === token;
     await this.#guard.check(feed, token);
-    await this.#demandReader.read();
+    const { venue } = feed;
+    const [book] = await Promise.all([
+      createContinuedBook({ connection, channel, venue, warnings: this.#warnings }),
+      this.#demandReader.read(),
+    ]);
     if (!holdsLease() || this.#role !== 'active') {
       this.#preparedFeed = Promise.resolve(feed);
       return;
@@ -236,7 +241,8 @@ class PriceGateway implements Gateway {
       token,
       holder,
       publisher: new FeedPublisher({ publisher, channel, holdsLease, counters, warnings }),
-      trades: this.#trades.newSession(feed.venue),
+      book,
+      trades: this.#trades.newSession(venue),
       budget: this.#createBudget(feed.name),
       demand: this.#demand,
       symbolLimit,

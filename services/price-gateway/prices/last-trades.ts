@@ -30,12 +30,18 @@ export class LastTrades {
    * wrong time does not make later trades late. A cancelled trade counts: the venue may send it again.
    */
   #since: number;
+  /** The price of the last trade before the first one here. Of those of its time, the ones before it are late. */
+  #formerPrice: number | undefined;
   /** Whether the feed was interrupted since: the venue may send trades of the last time again. */
   #mayRepeat = false;
 
-  /** @param since older trades are late, Unix milliseconds */
-  constructor(since: number) {
+  /**
+   * @param since older trades are late, Unix milliseconds
+   * @param price of the last trade, if its time is `since`
+   */
+  constructor(since: number, price?: number) {
     this.#since = since;
+    this.#formerPrice = price;
   }
 
   /** Older trades are late, Unix milliseconds; -Infinity before the first. */
@@ -56,6 +62,10 @@ export class LastTrades {
   add(trade: TradeEvent, since: number): boolean {
     const { trade_id: id, price, size, timestamp: time } = trade;
     if (time < this.#since) return false;
+    if (this.#formerPrice !== undefined) {
+      if (time === this.#since && price !== this.#formerPrice) return false;
+      this.#formerPrice = undefined;
+    }
     if (this.#mayRepeat) {
       const isSameTime = time === this.#trades.at(-1)?.time;
       if (isSameTime && this.#mayBeKnown(trade)) return false;

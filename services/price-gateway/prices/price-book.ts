@@ -27,12 +27,20 @@ export type PriceDropReason =
   | 'unpriced'
   | 'limit';
 
+/** A price, and when it was published, Unix milliseconds of the server. */
+export interface PublishedPrice {
+  readonly at: number;
+  readonly data: Price;
+}
+
 type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
 
 /** Older trades and quotes are late, Unix milliseconds. */
 interface Since {
   readonly trades: number;
   readonly quotes: number;
+  /** The price of the last trade, whose time is `trades`; undefined without one. */
+  readonly price?: number | undefined;
 }
 
 const NEVER: Since = { trades: Number.NEGATIVE_INFINITY, quotes: Number.NEGATIVE_INFINITY };
@@ -60,7 +68,10 @@ export class PriceBook {
   readonly #venue: string | undefined;
   readonly #now: () => number;
   readonly #entries = new Map<string, BookEntry>();
-  /** What is late for an instrument that was requested before: venues send the last trades to a new subscriber. */
+  /**
+   * What is late for an instrument that was requested before, also by an earlier gateway: venues send the last trades
+   * to a new subscriber.
+   */
   readonly #former = new Map<string, Since>();
   readonly #lead = new VenueLead();
 
@@ -68,6 +79,19 @@ export class PriceBook {
   constructor(venue?: string, now: () => number = Date.now) {
     this.#venue = venue;
     this.#now = now;
+  }
+
+  /** Takes note of what earlier gateways of the same venue have published. Older events are then late. */
+  continueFrom(published: readonly PublishedPrice[]): void {
+    const own = published.filter(({ data }) => data.venue === this.#venue).sort((a, b) => a.at - b.at);
+    for (const { at, data } of own) this.#lead.observe(data.timestamp, at);
+    const now = this.#now();
+    for (const { data } of own) {
+      const { symbol, trade_time, quote_time, price } = data;
+      const trades = trade_time === undefined ? NEVER.trades : this.#lead.limit(trade_time, now);
+      const quotes = quote_time === undefined ? NEVER.quotes : this.#lead.limit(quote_time, now);
+      this.#former.set(symbol, { trades, quotes, ...(data.source === 'trade' && { price }) });
+    }
   }
 
   /** The price after an event, or the reason why there is none. Apart from `unpriced`, it then changed nothing. */
@@ -118,7 +142,7 @@ export class PriceBook {
     for (const [symbol, { trades, quotesSince }] of this.#entries) {
       if (symbols.has(symbol)) continue;
       this.#entries.delete(symbol);
-      this.#former.set(symbol, { trades: trades.since, quotes: quotesSince });
+      this.#former.set(symbol, { trades: trades.since, quotes: quotesSince, price: trades.last?.price });
     }
     for (const symbol of this.#former.keys()) {
       if (this.#former.size <= MAX_INSTRUMENTS) break;
@@ -131,7 +155,7 @@ export class PriceBook {
     if (this.#entries.size >= MAX_INSTRUMENTS) return 'limit';
     const since = this.#former.get(symbol) ?? NEVER;
     this.#former.delete(symbol);
-    const trades = new LastTrades(since.trades);
+    const trades = new LastTrades(since.trades, since.price);
     const entry = { trades, quote: undefined, quotesSince: since.quotes, band: undefined };
     this.#entries.set(symbol, entry);
     return entry;

@@ -8,6 +8,7 @@ import type { Feed, FeedEvent, FeedState } from '../feeds/feed.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
+import type { PriceBook } from '../prices/price-book.ts';
 import type { SessionTrades } from '../trades/session-trades.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { ConnectionPermits } from './connection-permits.ts';
@@ -41,6 +42,8 @@ export interface ActiveSessionOptions {
   /** Name of the lease holder, for the operator. */
   readonly holder: string;
   readonly publisher: FeedPublisher;
+  /** Must be new. */
+  readonly book: PriceBook;
   /** Publishes trades; undefined if they are switched off. The session ends it. */
   readonly trades?: SessionTrades | undefined;
   readonly budget: ConnectionBudget;
@@ -83,7 +86,6 @@ export class ActiveSession {
     });
     this.#events = new FeedEvents({
       ...options,
-      venue: feed.venue,
       instruments: this.#instruments,
       onStatusChange: () => this.#statuses.publishChanges(),
       onUnderstood: (symbol) => this.#health.onUnderstood(symbol),

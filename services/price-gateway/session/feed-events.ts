@@ -13,11 +13,12 @@ import type { FeedEvent } from '../feeds/feed.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters, DropReason } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
-import { PriceBook } from '../prices/price-book.ts';
+import type { PriceBook } from '../prices/price-book.ts';
 import type { SessionTrades } from '../trades/session-trades.ts';
 
 export interface FeedEventsOptions {
-  readonly venue: string | undefined;
+  /** Must be new. */
+  readonly book: PriceBook;
   readonly publisher: Pick<FeedPublisher, 'publishPrice'>;
   readonly instruments: InstrumentTracker;
   /** Undefined if no trades are published. */
@@ -46,7 +47,7 @@ export class FeedEvents {
 
   constructor(options: FeedEventsOptions) {
     this.#options = options;
-    this.#book = new PriceBook(options.venue);
+    this.#book = options.book;
   }
 
   apply(events: readonly FeedEvent[]): void {

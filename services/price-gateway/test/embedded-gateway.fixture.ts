@@ -12,7 +12,7 @@ import { createGateway, type Gateway } from '../gateway.ts';
 import type { GatewayOptions } from '../gateway-options.ts';
 import { CREDENTIALS, collect, ManualMarket, ReceivedValues, SILENT } from './gateway.fixture.ts';
 
-/** Registers hooks: one Redis per file, a new broker, market and subscriber per test. */
+/** Registers hooks: one Redis per file; a new broker, market and subscriber per test. */
 export function useEmbeddedGateways(): EmbeddedGatewayTestbed {
   let redis: LocalRedis;
   const testbed = new EmbeddedGatewayTestbed();
@@ -37,6 +37,9 @@ export class EmbeddedGatewayTestbed {
 
   async setUp(redis: LocalRedis): Promise<void> {
     this.redis = redis;
+    // Prices of an earlier test would make those of this one late. Everything else stays: a server without a memory
+    // holds off each lease.
+    await redis.answers('DEL tickbus:{PRICE_DATA}:last');
     this.market = new ManualMarket();
     this.broker = await startSimulatedBroker({ source: this.market });
     this.prices = new ReceivedValues();

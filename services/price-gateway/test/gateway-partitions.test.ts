@@ -7,7 +7,7 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 import { expect, it, vi } from 'vitest';
 import type { Gateway } from '../gateway.ts';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
-import { SILENT, trade } from './gateway.fixture.ts';
+import { AT, SILENT, trade } from './gateway.fixture.ts';
 
 const testbed = useEmbeddedGateways();
 const { PRICE_DATA } = CHANNELS;
@@ -38,14 +38,16 @@ it('publishes in partitions, a standby takes over all of them, and another gatew
   await standby.start();
   await active.stop();
   await isLive(standby);
-  testbed.market.push(trade(102));
+  // Older than the last price, so it is late; it may be a trade that the venue sends again.
+  testbed.market.push({ ...trade(99), timestamp: AT - 1 }, { ...trade(102), timestamp: AT + 1 });
   await isFresh(102);
 
   const undivided = testbed.newGateway({ partitions: 1 });
   await undivided.start();
   await standby.stop();
   await isLive(undivided);
-  testbed.market.push(trade(103));
+  testbed.market.push({ ...trade(103), timestamp: AT + 2 });
   await isFresh(103);
   expect(bot.status(PRICE_DATA)?.partitions).toBe(1);
+  expect(standby.stats.dropped.late).toBe(1);
 });

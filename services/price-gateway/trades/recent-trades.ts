@@ -41,8 +41,11 @@ interface Instrument {
   newest: number;
   /** The latest time of the forgotten entries. */
   forgotten: number;
-  /** `forgotten` as of the last interruption. */
-  unknownBefore: number;
+  /**
+   * What happened up to then may have been published: `forgotten` as of the last interruption, or a later time if an
+   * entry was forgotten since that the venue may still send again.
+   */
+  unknownUntil: number;
   /** The number of interruptions. */
   generation: number;
 }
@@ -64,8 +67,8 @@ const FORGOTTEN = { novelty: 'forgotten' } as const;
 export class RecentTrades {
   readonly #instruments = new Map<string, Instrument>();
   readonly #now: () => number;
-  /** What happened earlier may have been published, also of instruments that are not remembered. */
-  #knownFrom = Number.NEGATIVE_INFINITY;
+  /** What happened up to then may have been published, also of instruments that are not remembered. */
+  #unknownUntil = Number.NEGATIVE_INFINITY;
 
   /** @param now Unix milliseconds */
   constructor(now: () => number = Date.now) {
@@ -76,7 +79,7 @@ export class RecentTrades {
   interrupt(symbol: string): void {
     const instrument = this.#instrument(symbol);
     instrument.generation++;
-    instrument.unknownBefore = instrument.forgotten;
+    instrument.unknownUntil = instrument.forgotten;
   }
 
   /** Decides whether the message is to be published, and remembers it. */
@@ -86,7 +89,7 @@ export class RecentTrades {
     // A venue whose clock runs ahead, even by hours for one trade, does not make later trades late or forgotten.
     const since = Math.min(time, this.#now());
     if (entry === undefined)
-      return since < instrument.unknownBefore ? FORGOTTEN : this.#add(instrument, key, { time, since });
+      return since <= instrument.unknownUntil ? FORGOTTEN : this.#add(instrument, key, { time, since });
     if (entry.generation !== instrument.generation) {
       entry.generation = instrument.generation;
       entry.seen = 0;
@@ -105,13 +108,13 @@ export class RecentTrades {
     else entry.published++;
   }
 
-  /** What happened before `time` may have been published. @param symbol default: any instrument */
-  forgetBefore(time: number, symbol?: string): void {
-    const before = Math.min(time, this.#now());
-    if (symbol === undefined) this.#knownFrom = before;
+  /** What happened up to `time` may have been published. @param symbol default: any instrument */
+  forgetUntil(time: number, symbol?: string): void {
+    const until = Math.min(time, this.#now());
+    if (symbol === undefined) this.#unknownUntil = until;
     else {
       const instrument = this.#instrument(symbol);
-      instrument.forgotten = Math.max(instrument.forgotten, before);
+      instrument.forgotten = Math.max(instrument.forgotten, until);
     }
   }
 
@@ -128,10 +131,13 @@ export class RecentTrades {
     if (!isLate) instrument.newest = times.since;
     const share = Math.floor(IN_ALL / this.#instruments.size);
     const limit = Math.max(MIN_PER_INSTRUMENT, Math.min(PER_INSTRUMENT, share));
-    for (const [oldest, { since }] of entries) {
+    for (const [oldest, { since, generation }] of entries) {
       if (entries.size <= limit) break;
       entries.delete(oldest);
       instrument.forgotten = Math.max(instrument.forgotten, since);
+      // Otherwise one that is new would let all that follow it look new, each in place of the next.
+      if (generation !== instrument.generation)
+        instrument.unknownUntil = Math.max(instrument.unknownUntil, since);
     }
     return { novelty: 'new', occurrence: 1, isLate };
   }
@@ -146,8 +152,8 @@ export class RecentTrades {
     const instrument = {
       entries: new Map(),
       newest: Number.NEGATIVE_INFINITY,
-      forgotten: this.#knownFrom,
-      unknownBefore: this.#knownFrom,
+      forgotten: this.#unknownUntil,
+      unknownUntil: this.#unknownUntil,
       generation: 0,
     };
     this.#instruments.set(symbol, instrument);

@@ -166,8 +166,8 @@ export class SessionTrades {
         oldest.set(symbol, Math.min(identity.time, oldest.get(symbol) ?? identity.time));
       }
     }
-    for (const [symbol, time] of oldest) this.#recent.forgetBefore(time, symbol);
-    if (knownFrom !== undefined) this.#recent.forgetBefore(knownFrom);
+    for (const [symbol, time] of oldest) this.#recent.forgetUntil(time, symbol);
+    if (knownFrom !== undefined) this.#recent.forgetUntil(knownFrom);
   }
 
   #drain(): void {

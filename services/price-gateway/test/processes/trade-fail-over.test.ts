@@ -1,5 +1,5 @@
-// Gateways as processes, on a venue that sends its last trades again: after a takeover no trade is on TRADES twice, and
-// none is missing without a gap.
+// Gateways as processes, on a venue that sends its last trades again: after a takeover no trade is on TRADES twice,
+// none is missing without a gap, and prices do not go back.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bundledProgram } from '@tickbus/test-kit/bundle';
@@ -21,7 +21,10 @@ interface Trade {
   readonly at: number;
 }
 
-/** Trades with the prices 1, 2, ... every few milliseconds; to each new client it sends its last 500 again. */
+/**
+ * Trades with the prices 1, 2, ... every few milliseconds. To each new client, it sends those of the last 10 s again,
+ * which is longer than a takeover takes.
+ */
 class Venue {
   readonly trades: Trade[] = [];
   /** How many frames of old trades it has sent. */
@@ -63,7 +66,7 @@ class Venue {
 
   async #serve(socket: WebSocket): Promise<void> {
     const now = this.trades.length;
-    let next = Math.max(0, now - 500);
+    let next = Math.max(0, now - 2_000);
     while (socket.readyState === socket.OPEN) {
       const frame = this.trades.slice(next, next + 10);
       if (frame.length === 0 && this.#ended.signal.aborted) break;
@@ -138,6 +141,9 @@ async function expectOnceOrReported(): Promise<void> {
       !gaps.some(({ from, to }) => (from === undefined || from <= at) && at <= to),
   );
   expect(unreported).toEqual([]);
+  const { priceTimes } = bot;
+  await expect.poll(() => priceTimes.at(-1)).toBe(venue.trades.at(-1)?.at);
+  expect(priceTimes).toEqual(priceTimes.toSorted((a, b) => a - b));
 }
 
 it.each([true, false])(

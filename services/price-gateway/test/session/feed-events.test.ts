@@ -6,6 +6,7 @@ import { InstrumentTracker } from '../../demand/instrument-tracker.ts';
 import type { FeedEvent } from '../../feeds/feed.ts';
 import { RateLimitedLog } from '../../monitoring/rate-limited-log.ts';
 import { Counters } from '../../monitoring/stats.ts';
+import { PriceBook } from '../../prices/price-book.ts';
 import { FeedEvents, type FeedEventsOptions } from '../../session/feed-events.ts';
 import { AT, quote, SILENT, trade } from '../gateway.fixture.ts';
 
@@ -16,7 +17,7 @@ function apply(...events: object[]) {
   const counters = new Counters();
   let understood = 0;
   const options: FeedEventsOptions = {
-    venue: undefined,
+    book: new PriceBook(),
     publisher: { publishPrice: (price) => prices.push(price) },
     instruments: new InstrumentTracker(),
     onStatusChange: () => {},

@@ -96,11 +96,36 @@ it('forgets the oldest, and then publishes nothing that it may have published, u
   expect(noveltyOf({ at: 1_500 })).toBe('new');
 });
 
+it.each([1, 3])(
+  'publishes nothing twice if the venue sends more again than is remembered, %i of a time',
+  (equal) => {
+    const sent = Array.from({ length: 2_500 }, (_, n) => ({ at: Math.floor(n / equal), id: String(n) }));
+    // Some were lost, so that they are new when the venue sends them again.
+    const lost = new Set([400, 1_600, 2_000, 2_499]);
+    for (const [n, print] of sent.entries()) if (!lost.has(n)) noveltyOf(print);
+    recent.interrupt('AAPL');
+    const again = sent.slice(500).map(noveltyOf);
+    const isNew = again.flatMap((novelty, index) => (novelty === 'new' ? [index + 500] : []));
+    expect(isNew).toEqual([1_600, 2_000, 2_499]);
+    expect(noveltyOf({ at: 2_500, id: '2500' })).toBe('new');
+  },
+);
+
+it('publishes nothing twice if the venue sends the remembered trades again in another order', () => {
+  const sent = Array.from({ length: 1_000 }, (_, at) => ({ at, id: String(at) }));
+  for (const print of sent) noveltyOf(print);
+  recent.interrupt('AAPL');
+  // New ones come first, and the oldest remembered ones are forgotten for them.
+  for (let at = 1_000; at < 1_010; at++) expect(noveltyOf({ at, id: String(at) })).toBe('new');
+  const again = new Set(sent.map(noveltyOf));
+  expect(again).toEqual(new Set(['forgotten', 'repeated']));
+});
+
 it('remembers what the server has stored, and that older trades may have been published', () => {
   const stored = (at: number) => ({ symbol: 'AAPL', price: 100, size: 1, timestamp: AT + at });
   for (const at of [10, 11, 11]) recent.remember(identitiesOf({ type: 'trade', data: stored(at) })[0]);
-  recent.forgetBefore(AT + 10, 'AAPL');
-  recent.forgetBefore(AT + 8);
+  recent.forgetUntil(AT + 10, 'AAPL');
+  recent.forgetUntil(AT + 8);
   recent.interrupt('AAPL');
   recent.interrupt('MSFT');
   expect([9, 10, 11, 11, 11, 12].map((at) => noveltyOf({ at }))).toEqual([
@@ -111,7 +136,7 @@ it('remembers what the server has stored, and that older trades may have been pu
     'new',
     'new',
   ]);
-  expect([7, 8].map((at) => admit({ at }, 'MSFT').novelty)).toEqual(['forgotten', 'new']);
+  expect([8, 9].map((at) => admit({ at }, 'MSFT').novelty)).toEqual(['forgotten', 'new']);
 });
 
 it('publishes each trade of random sessions once, whatever the venue sends again', () => {

@@ -1,6 +1,7 @@
-// A bot that requests instruments on TRADES and keeps all messages, in order, with the gaps that it reports.
+// A bot that requests instruments on TRADES and keeps all messages, in order, with the gaps that it reports. It also
+// keeps the times of the prices on PRICE_DATA.
 
-import type { MessageOf, TradeChannel } from 'tickbus';
+import type { MessageOf, Price, TradeChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { ReceivedValues, SILENT } from '../gateway.fixture.ts';
@@ -11,6 +12,8 @@ export class TradeBot implements AsyncDisposable {
   readonly messages = new ReceivedValues<TradesMessage>();
   /** The causes of reported gaps. */
   readonly gaps = new ReceivedValues<string>();
+  /** The `trade_time` of each message on PRICE_DATA, of all instruments. */
+  readonly priceTimes: number[] = [];
   readonly #subscriber: RedisSubscriber;
 
   private constructor(url: string) {
@@ -19,6 +22,9 @@ export class TradeBot implements AsyncDisposable {
       if (channel === CHANNELS.TRADES.name) this.gaps.add(cause);
     });
     this.#subscriber.tap(CHANNELS.TRADES, ({ message }) => this.messages.add(message as TradesMessage));
+    this.#subscriber.tap(CHANNELS.PRICE_DATA, ({ message }) => {
+      this.priceTimes.push((message.data as Price).trade_time ?? 0);
+    });
   }
 
   static async start(url: string, keys: readonly string[]): Promise<TradeBot> {
