@@ -1,18 +1,29 @@
 // `npm run build [-- folder]`: writes the workspaces as JavaScript to dist/, without tests, for plain node and npm.
+// dist/packages/cli is the command line as npm gets it, without the other workspaces.
 // Also writes the software bill of materials of the library, and of the command `tickbus` with its services.
 // In the repository the packages export .ts files, so that no build is necessary. In dist/ they export .js files.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildPage } from '../services/monitor/page-build.ts';
+import { writeCommandPackage } from './command-package.ts';
 import { writeSbom } from './sbom.ts';
 
 interface Manifest {
   private?: boolean;
   exports?: Record<string, string>;
-  /** Commands: each launcher NAME.mjs runs NAME.ts. */
+  /** Commands: a launcher NAME.mjs runs NAME.ts, if that exists. */
   bin?: Record<string, string>;
 }
 
@@ -30,6 +41,7 @@ compile();
 for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(ROOT, file), join(DIST, file));
 for (const folder of workspaces()) writePackage(folder);
 await buildPage(join(DIST, 'services/monitor/built'));
+await writePackedCommand(join(DIST, 'packages/cli'));
 mkdirSync(join(DIST, 'sbom'));
 for (const [name, workspace] of Object.entries({ tickbus: 'shared_library/redis', services: 'cli' }))
   writeSbom({ root: ROOT, workspace, file: join(DIST, 'sbom', `${name}.cdx.json`) });
@@ -52,12 +64,24 @@ function writePackage(folder: string): void {
   const built = { ...manifest, exports: builtExports(manifest.exports ?? {}) };
   mkdirSync(join(DIST, folder), { recursive: true });
   writeFileSync(join(DIST, folder, 'package.json'), `${JSON.stringify(built, undefined, 2)}\n`);
-  for (const launcher of Object.values(manifest.bin ?? {})) writeLauncher(join(DIST, folder, launcher));
-  if (manifest.private) return;
-  // The npm registry shows these files. If the package has none, it gets those of the repository.
+  for (const launcher of Object.values(manifest.bin ?? {}))
+    writeLauncher(folder, launcher, join(DIST, folder));
+  if (!manifest.private) copyDocuments(folder, join(DIST, folder));
+}
+
+async function writePackedCommand(folder: string): Promise<void> {
+  await writeCommandPackage(ROOT, folder);
+  for (const launcher of Object.values(readJson<Manifest>(join(ROOT, 'cli/package.json')).bin ?? {}))
+    writeLauncher('cli', launcher, folder);
+  cpSync(join(DIST, 'services/monitor/built'), join(folder, 'built'), { recursive: true });
+  copyDocuments('cli', folder);
+}
+
+/** The npm registry shows these files. If the workspace has none, the package gets those of the repository. */
+function copyDocuments(workspace: string, to: string): void {
   for (const file of ['README.md', 'LICENSE']) {
-    const source = [join(ROOT, folder, file), join(ROOT, file)].find(existsSync);
-    if (source !== undefined) copyFileSync(source, join(DIST, folder, file));
+    const source = [join(ROOT, workspace, file), join(ROOT, file)].find(existsSync);
+    if (source !== undefined) copyFileSync(source, join(to, file));
   }
 }
 
@@ -68,9 +92,12 @@ function builtExports(sources: Record<string, string>): Record<string, string | 
 }
 
 /** Writes a launcher. Its name remains NAME.mjs, as in the lock file, but it starts the compiled NAME.js. */
-function writeLauncher(path: string): void {
-  const program = basename(path).replace(/\.mjs$/, '.js');
-  writeFileSync(path, `#!/usr/bin/env node\nimport './${program}';\n`);
+function writeLauncher(workspace: string, launcher: string, to: string): void {
+  const path = join(to, launcher);
+  const program = launcher.replace(/\.mjs$/, '');
+  if (existsSync(join(ROOT, workspace, `${program}.ts`)))
+    writeFileSync(path, `#!/usr/bin/env node\nimport '${program}.js';\n`);
+  else copyFileSync(join(ROOT, workspace, launcher), path);
   // npm sets the mode for installed packages, but not for workspaces.
   chmodSync(path, 0o755);
 }

@@ -1,52 +1,57 @@
 // The npm package as users get it: built, packed, installed into an empty folder, run by plain node, checked by tsc.
 
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { testCommandPackage } from './command-package.fixture.ts';
+import {
+  INSTALL_OPTIONS,
+  installInto,
+  type Packed,
+  pack,
+  ROOT,
+  run,
+  SLOW_MS,
+  TSX,
+} from './package.fixture.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
-const TSX = fileURLToPath(import.meta.resolve('tsx/cli'));
-
-/** Timeout of steps that compile or install, milliseconds. */
-const SLOW_MS = 180_000;
 
 let folder: string;
+let library: Packed;
+let command: Packed;
+/** The folder of a project with the library alone. */
 let consumer: string;
-let packedFiles: string[];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tickbus-package-'));
-  const dist = join(folder, 'dist');
   consumer = join(folder, 'consumer');
-  await mkdir(consumer);
-  await run(process.execPath, TSX, join(ROOT, 'scripts/build.ts'), dist);
-  const library = join(dist, 'shared_library/redis');
-  const packed = await run('npm', 'pack', library, '--json', '--pack-destination', folder);
-  const [{ filename, files }] = JSON.parse(packed) as [{ filename: string; files: { path: string }[] }];
-  packedFiles = files.map(({ path }) => path).sort();
-  await writeFile(join(consumer, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
-  await run('npm', 'install', join(folder, filename), '--prefix', consumer, ...quietly);
+  await run({ cwd: folder }, process.execPath, TSX, join(ROOT, 'scripts/build.ts'), join(folder, 'dist'));
+  library = await pack(join(folder, 'dist/shared_library/redis'), folder);
+  command = await pack(join(folder, 'dist/packages/cli'), folder);
+  await installInto(consumer, [library]);
 }, SLOW_MS);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+describe('the command line', () =>
+  testCommandPackage(() => ({ folder, consumer, packages: [library, command] })));
+
 test('the package has only code and types of every module', () => {
-  const code = packedFiles.filter((path) => path.endsWith('.js'));
+  const { files } = library;
+  const code = files.filter((path) => path.endsWith('.js'));
   const types = code.map((path) => path.replace(/\.js$/, '.d.ts'));
-  const documents = ['README.md', 'LICENSE'].filter((path) => packedFiles.includes(path));
+  const documents = ['README.md', 'LICENSE'].filter((path) => files.includes(path));
   expect(documents).toContain('LICENSE');
-  expect(packedFiles).toEqual([...code, ...types, ...documents, 'package.json'].sort());
-  expect(packedFiles.filter((path) => path.includes('test/'))).toEqual([]);
+  expect(files).toEqual([...code, ...types, ...documents, 'command.mjs', 'package.json'].sort());
+  expect(files.filter((path) => path.includes('test/'))).toEqual([]);
 });
 
 test('every export of the repository is JavaScript with types', async () => {
@@ -56,7 +61,7 @@ test('every export of the repository is JavaScript with types', async () => {
   const targets = Object.values(installed.exports).flatMap((entry) =>
     typeof entry === 'string' ? [entry] : Object.values(entry),
   );
-  expect(packedFiles).toEqual(expect.arrayContaining(targets.map((target) => target.replace('./', ''))));
+  expect(library.files).toEqual(expect.arrayContaining(targets.map((target) => target.replace('./', ''))));
 });
 
 test('plain node runs the installed package', async () => {
@@ -76,13 +81,19 @@ test('plain node runs the installed package', async () => {
     const { data } = await received;
     console.log(typeof defineChannel, typeof ManualClock, CONFIG.PORT, data.symbol, data.price);`,
   );
-  expect(await run(process.execPath, file)).toBe('function function 6379 AAPL 50000\n');
+  expect(await run({ cwd: folder }, process.execPath, file)).toBe('function function 6379 AAPL 50000\n');
 });
 
 test("a bot of one's own and its test run in an empty folder", async () => {
   const example = join(ROOT, 'examples/own-bot');
   for (const name of await readdir(example)) await copyFile(join(example, name), join(consumer, name));
-  const output = await run(process.execPath, TSX, '--test', join(consumer, 'moving-average.test.ts'));
+  const output = await run(
+    { cwd: folder },
+    process.execPath,
+    TSX,
+    '--test',
+    join(consumer, 'moving-average.test.ts'),
+  );
   expect(output).toMatch(/^(?:#|ℹ) pass 1$/m);
   await using redis = await startLocalRedis();
   const bot = spawn(process.execPath, [TSX, join(consumer, 'main.ts')], {
@@ -133,7 +144,7 @@ test.concurrent(
     // @ts-expect-error a price has a symbol
     await publisher.publish(CHANNELS.PRICE_DATA, { price: 50000, timestamp: 1650123456 });`,
     );
-    expect(await run(process.execPath, TSC, '--project', consumer)).toBe('');
+    expect(await run({ cwd: folder }, process.execPath, TSC, '--project', consumer)).toBe('');
   },
   SLOW_MS,
 );
@@ -142,12 +153,21 @@ test.concurrent(
   'the built command runs with only the dependencies of its package',
   async () => {
     const dist = join(folder, 'dist');
-    const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
-    await run('npm', 'ci', '--prefix', dist, '--omit=dev', '--workspace', 'cli', ...quietly);
-    const command = join(dist, 'node_modules/.bin/tickbus');
-    expect(await run(command, '--version')).toBe('0.1.0\n');
+    await run(
+      { cwd: folder },
+      'npm',
+      'ci',
+      '--prefix',
+      dist,
+      '--omit=dev',
+      '--workspace',
+      'cli',
+      ...INSTALL_OPTIONS,
+    );
+    const tickbus = join(dist, 'node_modules/.bin/tickbus');
+    expect(await run({ cwd: folder }, tickbus, '--version')).toBe('0.1.0\n');
     const price = '{"symbol":"AAPL","price":1,"timestamp":0}';
-    expect(await run(command, 'pub', 'PRICE_DATA', price, '--dry-run')).toContain(price);
+    expect(await run({ cwd: folder }, tickbus, 'pub', 'PRICE_DATA', price, '--dry-run')).toContain(price);
   },
   SLOW_MS,
 );
@@ -178,15 +198,6 @@ interface Sbom {
   bomFormat: string;
   metadata: { component: { purl: string } };
   components: { purl: string }[];
-}
-
-/** Resolves with stdout. Rejects with all output if the command fails. */
-async function run(command: string, ...args: string[]): Promise<string> {
-  const env = { ...process.env, REDIS_URL: '', REDIS_PORT: '', NODE_OPTIONS: '' };
-  const { stdout } = await promisify(execFile)(command, args, { cwd: folder, env }).catch((error) => {
-    throw new Error(`${command} ${args.join(' ')} failed:\n${error.stdout}${error.stderr}`);
-  });
-  return stdout;
 }
 
 async function manifest(of: string): Promise<{ exports: Record<string, string | Record<string, string>> }> {

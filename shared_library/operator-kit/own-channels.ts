@@ -28,11 +28,7 @@ export async function loadOwnChannels(file: string): Promise<readonly Channel[]>
   if (!existsSync(path))
     throw fail(`does not exist (${printable(path, 500)}). Correct the path, or unset TICKBUS_CHANNELS.`);
   const exported = await exportsOf(path).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw fail(
-      `cannot be loaded: ${printable(reason, 1_000).replace(/\.$/, '')}. Correct the module.`,
-      cause,
-    );
+    throw fail(reasonOf(cause), cause);
   });
   // A module may export one channel under two names.
   const channels = [...new Set(Object.values(exported).filter(isChannel))];
@@ -61,6 +57,16 @@ export function commandsAmong(own: readonly Channel[]): TradeCommands {
 
 async function exportsOf(path: string): Promise<Readonly<Record<string, unknown>>> {
   return (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
+}
+
+function reasonOf(cause: unknown): string {
+  if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION')
+    return (
+      `cannot be loaded: Node.js ${process.versions.node} does not load TypeScript. Use Node.js 22.18 or newer, ` +
+      'set NODE_OPTIONS="--import tsx" with tsx installed, or name a module in JavaScript.'
+    );
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return `cannot be loaded: ${printable(reason, 1_000).replace(/\.$/, '')}. Correct the module.`;
 }
 
 /** By its members, because the module may import another copy of the library. */
