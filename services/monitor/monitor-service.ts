@@ -16,6 +16,7 @@ import {
 import { CONFIG, formatAddress, readConfig } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { BusObserver } from './bus-observer.ts';
+import { commandForms } from './command-forms.ts';
 import { createApp } from './http/app.ts';
 import { CommandEndpoint } from './http/command-endpoint.ts';
 import { readPageFiles } from './http/page-files.ts';
@@ -94,6 +95,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const about = {
     redis: options.redis ?? redisPlace(options, connection.namespace),
     canSend: token !== undefined,
+    commands: token === undefined ? [] : commandForms(commandsAmong(channels)),
     maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS,
     version: VERSION,
   };

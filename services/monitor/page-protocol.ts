@@ -148,12 +148,32 @@ export interface EventRow {
   readonly count: number;
 }
 
+export interface CommandField {
+  readonly name: string;
+  /** `json`: any value, written as JSON. */
+  readonly kind: 'text' | 'number' | 'boolean' | 'choice' | 'json';
+  readonly isRequired: boolean;
+  /** The values of a `choice`. */
+  readonly choices?: readonly string[];
+  /** The least `number`. */
+  readonly min?: number;
+}
+
+/** A type of TRADE_COMMANDS. The server checks its payloads against the schema; the fields are a help. */
+export interface CommandForm {
+  readonly type: string;
+  /** Without `bot`. Absent if they are not known: the payload is written as one JSON object. */
+  readonly fields?: readonly CommandField[];
+}
+
 /** Server settings that stay the same while the server runs. */
 export interface About {
   /** Address of Redis, without credentials. */
   readonly redis: string;
   /** Whether a token enables sending commands. */
   readonly canSend: boolean;
+  /** The types of commands; empty if sending is disabled. */
+  readonly commands: readonly CommandForm[];
   /** Maximum age of a fresh price, in milliseconds. */
   readonly maxAgeMs: number;
   readonly version: string;

@@ -18,7 +18,7 @@ it('reconnects after a permanent connection failure', async () => {
   });
   const received: string[] = [];
   connection.subscribing.onStatus(({ type }) => received.push(type));
-  const about = { redis: 'here', canSend: false, maxAgeMs: 5_000, version: '0' };
+  const about = { redis: 'here', canSend: false, commands: [], maxAgeMs: 5_000, version: '0' };
   const observer = new BusObserver({ connection, about, logger: silentLogger, refusedRetryMs: 20 });
   observer.start();
   await eventually(() => expect(received).toEqual(['connecting', 'connected']));

@@ -104,7 +104,7 @@ describe('the link of', () => {
 it('a node of a real cluster that is killed is reported by its channels, and the others go on', async () => {
   await using cluster = await LocalCluster.start({ args: ['--cluster-require-full-coverage', 'no'] });
   await using connection = new RedisConnection({ url: cluster.url, logger: silentLogger });
-  const about = { redis: 'here', canSend: false, maxAgeMs: 5_000, version: '0' };
+  const about = { redis: 'here', canSend: false, commands: [], maxAgeMs: 5_000, version: '0' };
   const observer = new BusObserver({ connection, about, logger: silentLogger });
   observer.start();
   const poller = observer.createServerPoller({ url: cluster.url });

@@ -5,7 +5,7 @@ import { CHANNELS } from 'tickbus/constants';
 import { DashboardState } from '../model/dashboard-state.ts';
 import type { PriceVerdict } from '../model/instrument-record.ts';
 
-const about = { redis: 'here', canSend: false, maxAgeMs: 5_000, version: '0' };
+const about = { redis: 'here', canSend: false, commands: [], maxAgeMs: 5_000, version: '0' };
 const FRESH: PriceVerdict = { verdict: 'fresh', reason: '', changedAgoMs: 0, instrument: undefined };
 
 export class Dashboard {

@@ -92,7 +92,7 @@ it('goes on with the other channels if its user may not subscribe to that of a v
   );
   const url = redis.url.replace('//', '//monitor:secret@');
   await using connection = new RedisConnection({ url, logger: silentLogger });
-  const about = { redis: 'here', canSend: false, maxAgeMs: 600_000, version: '0' };
+  const about = { redis: 'here', canSend: false, commands: [], maxAgeMs: 600_000, version: '0' };
   const observer = new BusObserver({ connection, about, logger: silentLogger, refusedRetryMs: 20 });
   observer.start();
   await using publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });

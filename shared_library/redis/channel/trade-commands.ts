@@ -1,6 +1,6 @@
 // TRADE_COMMANDS: the bundled types of commands, and those that a bot adds.
 
-import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
 import { type Channel, defineChannel } from './channel.ts';
 import { checkedTypes, invalid } from './definition-checks.ts';
 import type { MessageSchemas } from './kinds.ts';
@@ -23,6 +23,11 @@ type ForBot<S extends StandardSchemaV1> = StandardSchemaV1<
   WithBot<StandardSchemaV1.InferInput<S>>,
   WithBot<StandardSchemaV1.InferOutput<S>>
 >;
+
+interface JsonObjectSchema {
+  readonly properties?: object;
+  readonly required?: readonly string[];
+}
 
 /** TRADE_COMMANDS with the bundled types and the own types `M`. */
 export type TradeCommands<M extends CommandSchemas = Record<never, never>> = Channel<
@@ -82,7 +87,19 @@ function forBot(schema: MessageSchemas[string]): StandardSchemaV1 {
     if (!('value' in result) || result.issues) return result;
     return { value: Object.assign({}, result.value, { bot }) };
   };
-  return { '~standard': { version: 1, vendor: 'tickbus', validate } };
+  const { jsonSchema } = schema['~standard'] as Partial<StandardJSONSchemaV1.Props>;
+  const described = jsonSchema === undefined ? {} : { jsonSchema: describedForBot(jsonSchema) };
+  return { '~standard': { version: 1, vendor: 'tickbus', validate, ...described } };
+}
+
+/** Adds the field `bot` to the JSON Schema of an own type, for tools that show the fields of a command. */
+function describedForBot({ input, output }: StandardJSONSchemaV1.Converter): StandardJSONSchemaV1.Converter {
+  const withBot = ({ properties, required, ...rest }: JsonObjectSchema) => ({
+    ...rest,
+    properties: { bot: { type: 'string', minLength: 1, maxLength: 128 }, ...properties },
+    required: ['bot', ...(required ?? [])],
+  });
+  return { input: (options) => withBot(input(options)), output: (options) => withBot(output(options)) };
 }
 
 function withPath(issues: readonly StandardSchemaV1.Issue[]): readonly StandardSchemaV1.Issue[] {

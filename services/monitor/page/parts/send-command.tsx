@@ -1,41 +1,10 @@
 // Dialog that sends one command: enter, review, send.
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { CommandRequest, CommandResponse } from '../../page-protocol.ts';
+import type { CommandForm, CommandRequest, CommandResponse } from '../../page-protocol.ts';
 import { words } from '../display-format.ts';
-import { bots } from '../store.ts';
-
-interface CommandField {
-  readonly name: string;
-  readonly kind: 'text' | 'number' | 'side';
-  readonly isRequired: boolean;
-}
-
-const required = (name: string, kind: CommandField['kind'] = 'text'): CommandField => ({
-  name,
-  kind,
-  isRequired: true,
-});
-const optional = (name: string, kind: CommandField['kind'] = 'text'): CommandField => ({
-  name,
-  kind,
-  isRequired: false,
-});
-
-/** Mirrors the schemas of TRADE_COMMANDS, which the server enforces. */
-const COMMANDS: Readonly<Record<string, readonly CommandField[]>> = {
-  pause: [optional('reason')],
-  resume: [optional('reason')],
-  cancel_all: [optional('symbol')],
-  cancel_order: [required('order_id')],
-  place_order: [
-    required('symbol'),
-    required('side', 'side'),
-    required('quantity', 'number'),
-    optional('limit_price', 'number'),
-    optional('order_id'),
-  ],
-};
+import { about, bots } from '../store.ts';
+import { CommandFields, payloadOf } from './command-fields.tsx';
 
 /**
  * Time limit of the request. A browser opens at most six connections to the monitor; if other pages use all of them,
@@ -48,7 +17,9 @@ let token = '';
 
 export function SendCommand({ onClose }: { onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement | null>(null);
+  const forms = about.value?.commands ?? [];
   const [type, setType] = useState('pause');
+  const form = forms.find((one) => one.type === type) ?? { type };
   const [pending, setPending] = useState<CommandRequest | undefined>(undefined);
   const [result, setResult] = useState<string | undefined>(undefined);
   const submit = useRef<HTMLButtonElement | null>(null);
@@ -60,7 +31,7 @@ export function SendCommand({ onClose }: { onClose: () => void }) {
   const review = (event: SubmitEvent) => {
     event.preventDefault();
     setResult(undefined);
-    setPending({ type, data: payloadOf(event.currentTarget as HTMLFormElement, type) });
+    setPending({ type, data: payloadOf(event.currentTarget as HTMLFormElement, form) });
   };
   const send = async (request: CommandRequest) => {
     back();
@@ -70,7 +41,7 @@ export function SendCommand({ onClose }: { onClose: () => void }) {
     <dialog ref={dialog} class="dialog" aria-labelledby="send-title" onClose={onClose}>
       <h2 id="send-title">Send a command</h2>
       <form onSubmit={review} hidden={pending !== undefined}>
-        <Form type={type} onType={setType} />
+        <Form forms={forms} form={form} onType={setType} />
         <div class="dialog-foot">
           <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
             Close
@@ -88,7 +59,13 @@ export function SendCommand({ onClose }: { onClose: () => void }) {
   );
 }
 
-function Form({ type, onType }: { type: string; onType: (type: string) => void }) {
+interface FormProps {
+  readonly forms: readonly CommandForm[];
+  readonly form: CommandForm;
+  readonly onType: (type: string) => void;
+}
+
+function Form({ forms, form, onType }: FormProps) {
   return (
     <div class="fields">
       <label>
@@ -108,10 +85,10 @@ function Form({ type, onType }: { type: string; onType: (type: string) => void }
       </label>
       <label>
         Command
-        <select value={type} onChange={({ currentTarget }) => onType(currentTarget.value)}>
-          {Object.keys(COMMANDS).map((name) => (
-            <option key={name} value={name}>
-              {words(name)}
+        <select value={form.type} onChange={({ currentTarget }) => onType(currentTarget.value)}>
+          {forms.map(({ type }) => (
+            <option key={type} value={type}>
+              {words(type)}
             </option>
           ))}
         </select>
@@ -125,36 +102,9 @@ function Form({ type, onType }: { type: string; onType: (type: string) => void }
           ))}
         </datalist>
       </label>
-      {(COMMANDS[type] ?? []).map((field) => (
-        <LabelledField key={field.name} field={field} />
-      ))}
+      <CommandFields form={form} />
     </div>
   );
-}
-
-function LabelledField({ field }: { field: CommandField }) {
-  const { name, kind, isRequired } = field;
-  const id = `field-${name}`;
-  return (
-    <label htmlFor={id}>
-      {words(name)}
-      {isRequired ? '' : ' (optional)'}
-      {kind === 'side' ? (
-        <select id={id} name={name}>
-          <option value="buy">buy</option>
-          <option value="sell">sell</option>
-        </select>
-      ) : (
-        <Input id={id} field={field} />
-      )}
-    </label>
-  );
-}
-
-function Input({ id, field: { name, kind, isRequired } }: { id: string; field: CommandField }) {
-  const common = { id, name, required: isRequired };
-  if (kind === 'number') return <input type="number" step="any" min="0" {...common} />;
-  return <input autocomplete="off" {...common} />;
 }
 
 function Confirm({
@@ -180,7 +130,7 @@ function Confirm({
         {Object.entries(rest).map(([name, value]) => (
           <div key={name}>
             <dt>{words(name)}</dt>
-            <dd>{String(value)}</dd>
+            <dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd>
           </div>
         ))}
       </dl>
@@ -194,16 +144,6 @@ function Confirm({
       </div>
     </div>
   );
-}
-
-function payloadOf(form: HTMLFormElement, type: string): Record<string, unknown> {
-  const given = new FormData(form);
-  const fields = [required('bot'), ...(COMMANDS[type] ?? [])];
-  const values = fields.map(({ name, kind }) => {
-    const text = String(given.get(name) ?? '').trim();
-    return [name, text === '' ? undefined : kind === 'number' ? Number(text) : text] as const;
-  });
-  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
 async function post(request: CommandRequest): Promise<string> {

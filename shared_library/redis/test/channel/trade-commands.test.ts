@@ -1,6 +1,6 @@
 // Own command types on TRADE_COMMANDS: they have the field `bot`, whatever library their schema comes from.
 
-import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { tradeCommands } from '../../channel/trade-commands.ts';
@@ -23,6 +23,25 @@ it('has the name, the key, the expiry and the types of TRADE_COMMANDS, and the o
   });
   expect(Object.keys(commands.messages)).toEqual([...Object.keys(bundled.messages), 'set_size', 'strict']);
   expect(commands.keyOf({ bot: 'momentum', size: 1 })).toBe('momentum');
+});
+
+it('describes an own type as JSON Schema with the bot, if the vendor does', () => {
+  const described = (type: keyof typeof commands.messages) =>
+    (commands.messages[type]['~standard'] as Partial<StandardJSONSchemaV1.Props>).jsonSchema;
+  const options = { target: 'draft-2020-12' } as const;
+  expect(described('set_size')?.input(options)).toMatchObject({
+    type: 'object',
+    properties: { bot: { type: 'string' }, size: { type: 'number' } },
+    required: ['bot'],
+  });
+  expect(described('set_size')?.output(options)).toMatchObject({ required: ['bot', 'size'] });
+  expect(described('strict')?.input(options)).toMatchObject({
+    required: ['bot', 'size'],
+    additionalProperties: false,
+  });
+  const validate = (value: unknown) => ({ value: value as object });
+  const other = tradeCommands({ other: { '~standard': { version: 1, vendor: 'other', validate } } });
+  expect(other.messages.other['~standard']).not.toHaveProperty('jsonSchema');
 });
 
 describe('an own type', () => {
