@@ -38,6 +38,8 @@ export interface FeedFact {
 
 export interface BotFact extends Pick<BotStatus, 'bot'> {
   readonly state: string;
+  /** The instance that published the status. A successor of the same name has another one. */
+  readonly instance?: string | undefined;
   readonly detail?: string | undefined;
   /** Descriptions such as `PRICE_DATA: AAPL`. */
   readonly subscriptions?: readonly string[] | undefined;
@@ -50,6 +52,7 @@ export interface BotFact extends Pick<BotStatus, 'bot'> {
 /** A named program that is there. */
 export interface ProgramFact {
   readonly name: string;
+  readonly instance: string;
   readonly subscribes: readonly string[];
 }
 
@@ -177,16 +180,24 @@ function botError({ bot, detail }: BotFact): Problem {
   return { subject: 'bot', found, advice: 'See its log, and start it again.' };
 }
 
-function overdueBot({ bot, ageMs }: BotFact, programs: BusFacts['programs']): Problem {
+function overdueBot({ bot, instance, ageMs }: BotFact, programs: BusFacts['programs'] = []): Problem {
   const subject = 'bot';
-  if (programs?.some(({ name }) => name === bot))
+  const namesakes = programs.filter(({ name }) => name === bot);
+  // A status without an instance does not tell which one published it.
+  if (namesakes.some((each) => instance === undefined || each.instance === instance))
     return {
       subject,
       found: `the bot ${shown(bot)} is connected, but has not reported for ${time(ageMs)}`,
       advice: 'A handler may block it: see its log.',
     };
   const found = `the bot ${shown(bot)} is gone or hangs: it has not reported for ${time(ageMs)}`;
-  return { subject, found, advice: 'See whether its process runs; then start it again.' };
+  if (namesakes.length === 0)
+    return { subject, found, advice: 'See whether its process runs; then start it again.' };
+  return {
+    subject,
+    found: `${found}, and another program of its name is there, but has not reported`,
+    advice: `See the log of that program: \`tickbus who ${shown(bot)}\` has its host and process.`,
+  };
 }
 
 /** One problem for each feed and state. */

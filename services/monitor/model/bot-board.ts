@@ -12,6 +12,14 @@ type BotStatusMessage = MessageOf<typeof CHANNELS.BOT_STATUS>;
 /** The last command sent to a bot. */
 type LastCommand = NonNullable<BotRow['lastCommand']>;
 
+/** The programs that report under one name. */
+interface Reporter {
+  /** Status interval, milliseconds. */
+  readonly intervalMs: number;
+  /** By instance, the one of the newest status last: earlier commands were not sent to it. Unix milliseconds. */
+  readonly startedAt: Map<string, number>;
+}
+
 export interface BotChange {
   readonly bot: string;
   /** A new state, `overdue` if the status failed to arrive, or `back` if a status arrived after that. */
@@ -24,14 +32,15 @@ const DEFAULT_INTERVAL_MS = 5_000;
 /** A bot is overdue after this many intervals without a status. */
 const MISSED_INTERVALS = 2.5;
 const MAX_BOTS = 1_000;
+/** Instances of one name that are remembered, former ones included. */
+const MAX_INSTANCES = 10;
 
 /** Maximum number of subscriptions, and of positions, that the page shows for a bot. */
 const MAX_LISTED = 10;
 
 export class BotBoard {
   readonly #rows = new KeyedRows<string, BotRow>();
-  /** Status interval in milliseconds, by bot. */
-  readonly #intervals = new BoundedEntries<number>(MAX_BOTS, (bot) => this.#rows.delete(bot));
+  readonly #reporters = new BoundedEntries<Reporter>(MAX_BOTS, (bot) => this.#rows.delete(bot));
   /** The last command, by bot, including bots that have not sent a status yet. */
   readonly #commands = new BoundedEntries<LastCommand>(MAX_BOTS);
   readonly #onChange: (change: BotChange) => void;
@@ -42,7 +51,7 @@ export class BotBoard {
 
   /** Bots dropped because there were too many. */
   get dropped(): number {
-    return this.#intervals.dropped;
+    return this.#reporters.dropped;
   }
 
   /**
@@ -50,11 +59,15 @@ export class BotBoard {
    * @param now when the status was received
    */
   recordStatus({ data }: BotStatusMessage, heardAt: number, now = heardAt): void {
-    const { state, status_interval_ms: interval = DEFAULT_INTERVAL_MS } = data;
+    const { state, status_interval_ms: intervalMs = DEFAULT_INTERVAL_MS } = data;
     const bot = rowName(data.bot);
     const before = this.#rows.get(bot);
-    const row = rowOf(bot, data, heardAt, this.#commandOf(bot, data, before));
-    this.#intervals.set(bot, interval, now);
+    const startedAt = this.#reporters.get(bot)?.startedAt ?? new Map<string, number>();
+    const since = startOf(data, before, startedAt);
+    const command = this.#commands.get(bot);
+    // An earlier command was sent to a predecessor of this name.
+    const row = rowOf(bot, data, heardAt, command !== undefined && command.at > since ? command : undefined);
+    this.#reporters.set(bot, { intervalMs, startedAt }, now);
     this.#rows.set(bot, row);
     if (before?.state !== state)
       this.#onChange({
@@ -63,16 +76,6 @@ export class BotBoard {
         ...(row.detail !== undefined && { detail: row.detail }),
       });
     else if (before.overdue) this.#onChange({ bot, change: 'back' });
-  }
-
-  /** The last command, unless it was sent to a predecessor: another instance that was restarted under this name. */
-  #commandOf(bot: string, { instance, started_at }: BotStatus, before?: BotRow): LastCommand | undefined {
-    const command = this.#commands.get(bot);
-    if (before === undefined || command === undefined) return command;
-    const isOther = differ(instance, before.instance) || differ(started_at, before.startedAt);
-    if (!isOther || command.at > Math.max(before.heardAt, started_at ?? 0)) return command;
-    this.#commands.delete(bot);
-    return undefined;
   }
 
   /** Keeps the last command sent to a bot, even if the bot has not sent a status yet. */
@@ -91,7 +94,7 @@ export class BotBoard {
     if (connectedSince === undefined) return;
     for (const row of this.#rows.values()) {
       if (row.overdue || hasStopped(row.state)) continue;
-      const interval = this.#intervals.get(row.bot) ?? DEFAULT_INTERVAL_MS;
+      const interval = this.#reporters.get(row.bot)?.intervalMs ?? DEFAULT_INTERVAL_MS;
       const silentFor = now - Math.max(row.heardAt, connectedSince);
       if (silentFor <= Math.max(interval * MISSED_INTERVALS, MIN_OVERDUE_MS)) continue;
       this.#rows.set(row.bot, { ...row, overdue: true });
@@ -116,9 +119,22 @@ export class BotBoard {
 /** Minimum silence of an overdue bot, so that scheduling delays on a busy machine do not make bots overdue. */
 const MIN_OVERDUE_MS = 1_000;
 
-/** A status can omit a value. */
-function differ<T>(a: T | undefined, b: T | undefined): boolean {
-  return a !== undefined && b !== undefined && a !== b;
+/**
+ * When the instance of a status started. Several instances can report under one name in turn, so `startedAt` keeps the
+ * time of each. A status without an instance is of the one that reported last.
+ */
+function startOf(
+  { instance, started_at }: BotStatus,
+  before: BotRow | undefined,
+  startedAt: Map<string, number>,
+): number {
+  const id = instance ?? started_at?.toString() ?? [...startedAt.keys()].at(-1) ?? '';
+  const since = startedAt.get(id) ?? Math.max(before?.heardAt ?? 0, started_at ?? 0);
+  startedAt.delete(id);
+  startedAt.set(id, since);
+  const [oldest] = startedAt.keys();
+  if (startedAt.size > MAX_INSTANCES && oldest !== undefined) startedAt.delete(oldest);
+  return since;
 }
 
 /** A stopped bot sends no further status. */

@@ -99,3 +99,29 @@ it('keeps a command that was sent to the new instance before its first status', 
   recordStatus({ started_at: AT + 20 }, AT + 40);
   expect(board.rows()[0]?.lastCommand?.text).toBe('pause');
 });
+
+it('does not show a command that was sent before the first instance started', () => {
+  board.recordCommand('momentum', { text: 'pause', sender: 'desk', at: AT });
+  recordStatus({ instance: 'first', started_at: AT + 10 }, AT + 20);
+  expect(board.rows()[0]).not.toHaveProperty('lastCommand');
+});
+
+it('keeps the command of two instances that report in turn, and shows a third one without it', () => {
+  const shown = (instance: string, at: number) => {
+    recordStatus({ instance }, at);
+    return board.rows()[0]?.lastCommand?.text;
+  };
+  shown('a', AT);
+  shown('b', AT + 10);
+  board.recordCommand('momentum', { text: 'pause', sender: 'desk', at: AT + 15 });
+  expect([shown('a', AT + 20), shown('b', AT + 30), shown('a', AT + 40)]).toEqual([
+    'pause',
+    'pause',
+    'pause',
+  ]);
+  expect([shown('c', AT + 50), shown('a', AT + 60), shown('c', AT + 70)]).toEqual([
+    undefined,
+    'pause',
+    undefined,
+  ]);
+});

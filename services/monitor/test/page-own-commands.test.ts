@@ -1,6 +1,5 @@
 // The form for commands in Chromium: bundled types, own types with and without JSON Schema, and a bot that answers.
 
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
 import type { Locator } from 'playwright-core';
@@ -22,16 +21,16 @@ const SET_SIZE = z.object({
   note: z.string().optional(),
 });
 /** A vendor that offers no JSON Schema. */
-const RELOAD: StandardSchemaV1<{ files: string[] }> = {
+const RELOAD = {
   '~standard': {
     version: 1,
     vendor: 'other',
-    validate: (value) =>
+    validate: (value: unknown) =>
       Array.isArray((value as { files?: unknown }).files)
         ? { value: value as { files: string[] } }
         : { issues: [{ message: 'must be a list', path: ['files'] }] },
   },
-};
+} as const;
 const BUNDLED = [
   { type: 'cancel_order', fields: [{ name: 'order_id', isRequired: true, kind: 'text' }] },
   { type: 'cancel_all', fields: [{ name: 'symbol', isRequired: false, kind: 'text' }] },

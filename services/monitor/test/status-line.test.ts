@@ -66,6 +66,25 @@ it('knows programs that are there, and forgets those that left', () => {
   expect(sentence(shown).state).toBe('well');
 });
 
+it('does not take a successor for the instance that has stopped reporting', () => {
+  const shown = connected();
+  shown.bot('momentum', { status_interval_ms: 5_000, instance: 'first' });
+  const join = (instance: string) =>
+    shown.record(CHANNELS.PRESENCE, {
+      ...{ name: 'momentum', instance, state: 'joined', since: 0, host: 'h', pid: 1, revision: 1 },
+      ...{ subscribes: [], publishes: [] },
+    });
+  join('second');
+  shown.now += 60_000;
+  expect(sentence(shown).sentence).toMatch(
+    /^The bot momentum is gone or hangs: .*, and another program of its name is there, but has not reported\.$/,
+  );
+  join('first');
+  expect(sentence(shown).sentence).toMatch(
+    /^The bot momentum is connected, but has not reported for 6\d s\.$/,
+  );
+});
+
 it('names instruments until their feed delivers them', () => {
   const shown = connected();
   shown.feed({ interval_ms: 600_000 });

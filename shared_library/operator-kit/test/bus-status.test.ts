@@ -24,6 +24,11 @@ const instrument = (symbol: string, more: Partial<InstrumentStatus> = {}): Instr
   lease: 7,
   ...more,
 });
+const program = (subscribes: readonly string[], instance = 'mine') => ({
+  name: 'momentum',
+  instance,
+  subscribes,
+});
 const judge = (facts: Partial<BusFacts> = {}) =>
   busStatus({ feeds: [feed()], bots: [bot()], instruments: [], programs: [], ...facts });
 const dead = bot({ isOverdue: true, ageMs: 40_000 });
@@ -90,7 +95,7 @@ it.each<[string, Partial<BusFacts>, string]>([
   ],
   [
     'a missing gateway',
-    { feeds: [], programs: [{ name: 'momentum', subscribes: ['PRICE_DATA', 'TRADE_COMMANDS'] }] },
+    { feeds: [], programs: [program(['PRICE_DATA', 'TRADE_COMMANDS'])] },
     'No gateway feeds PRICE_DATA, which momentum reads.',
   ],
   [
@@ -106,8 +111,18 @@ it.each<[string, Partial<BusFacts>, string]>([
   ['a dead bot', { bots: [dead] }, 'The bot momentum is gone or hangs: it has not reported for 40 s.'],
   [
     'a bot that is there',
-    { bots: [dead], programs: [{ name: 'momentum', subscribes: [] }] },
+    { bots: [dead], programs: [program([])] },
     'The bot momentum is connected, but has not reported for 40 s.',
+  ],
+  [
+    'a bot that is there, beside another instance of its name',
+    { bots: [{ ...dead, instance: 'mine' }], programs: [program([], 'other'), program([])] },
+    'The bot momentum is connected, but has not reported for 40 s.',
+  ],
+  [
+    'a bot that is gone, while a successor of its name has not reported',
+    { bots: [{ ...dead, instance: 'mine' }], programs: [program([], 'successor')] },
+    'The bot momentum is gone or hangs: it has not reported for 40 s, and another program of its name is there, but has not reported.',
   ],
   ['a misspelt instrument', { instruments: [instrument('APPL')] }, 'The feed alpaca does not know APPL.'],
   [
@@ -168,7 +183,7 @@ describe('cannot tell', () => {
     });
     expect(judge({ bots: [dead], unreadable }).state).toBe('wrong');
     // The gateway may be there.
-    const programs = [{ name: 'momentum', subscribes: ['PRICE_DATA'] }];
+    const programs = [program(['PRICE_DATA'])];
     expect(judge({ feeds: [], programs, unreadable }).state).toBe('unknown');
   });
 });
