@@ -1,12 +1,12 @@
 // Reads the gateway's settings from flags and environment variables. The library tickbus reads REDIS_*.
 
+import { type Environment, helpLines, parseSettings, REDIS_HELP, SettingsError } from '@tickbus/settings';
 import { Command, CommanderError } from 'commander';
-import { REDIS_URL_FORMS, withoutServiceLinks } from 'tickbus/constants';
+import { withoutServiceLinks } from 'tickbus/constants';
 import { z } from 'zod';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { GATEWAY_SETTINGS, type GatewaySettings } from './gateway-settings.ts';
 
-type Environment = Readonly<Record<string, string | undefined>>;
 type FeedName = keyof typeof FEED_KINDS;
 
 export interface GatewayConfig extends GatewaySettings {
@@ -15,17 +15,12 @@ export interface GatewayConfig extends GatewaySettings {
   readonly feedSettings: Readonly<Record<string, unknown>>;
 }
 
-/** Invalid settings. The message has one line per error and never contains a value. */
-export class GatewayConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
 /**
  * Reads the settings; returns `'help'` for `--help`. A flag overrides its variable. An empty variable counts as not
  * set.
  *
  * @param args the command line without node and the script
- * @throws GatewayConfigError
+ * @throws SettingsError
  */
 export function readConfig(args: readonly string[], env: Environment): GatewayConfig | 'help' {
   const flags = parseFlags(args);
@@ -33,19 +28,18 @@ export function readConfig(args: readonly string[], env: Environment): GatewayCo
   const variables = withoutServiceLinks(env);
   const given = (name: string) => flags.get(name) ?? (variables[name] || undefined);
   const feed = FEED.safeParse(given('FEED'));
-  if (feed.error)
-    throw new GatewayConfigError(`${sourceOf('FEED')} must be ${feed.error.issues[0]?.message}.`);
+  if (feed.error) throw new SettingsError(`${sourceOf('FEED')} must be ${feed.error.issues[0]?.message}.`);
   const kind: { readonly settings: z.ZodRawShape } = FEED_KINDS[feed.data];
   const foreign = [...flags.keys()].filter((name) => !(name in COMMON_SETTINGS || name in kind.settings));
-  const own = parseSettings(GATEWAY_SETTINGS, given);
-  const particular = parseSettings(kind.settings, given);
+  const own = parseSettings(GATEWAY_SETTINGS, given, sourceOf);
+  const particular = parseSettings(kind.settings, given, sourceOf);
   const errors = [
     ...foreign.map((name) => `${flagOf(name)} is not a setting of the feed ${feed.data}. Remove it.`),
     ...own.errors,
     ...particular.errors,
   ];
   if (own.data === undefined || particular.data === undefined || errors.length > 0)
-    throw new GatewayConfigError(errors.join('\n'));
+    throw new SettingsError(errors.join('\n'));
   return { FEED: feed.data, ...own.data, feedSettings: particular.data };
 }
 
@@ -64,9 +58,7 @@ ${helpLines(COMMON_SETTINGS)}
 ${feeds.join('\n\n')}
 
 Redis
-  REDIS_URL             ${REDIS_URL_FORMS.replaceAll('\n', `\n${' '.repeat(24)}`)}
-  REDIS_HOST, REDIS_PORT, REDIS_DB   alternative to REDIS_URL (default 127.0.0.1, 6379, 0)
-  TICKBUS_NAMESPACE     namespace of all channels; desks of different namespaces never hear each other (default none)
+${REDIS_HELP}
 `;
 }
 
@@ -93,8 +85,7 @@ function parseFlags(args: readonly string[]): ReadonlyMap<string, string> | 'hel
   try {
     command.parse([...args], { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError)
-      throw new GatewayConfigError(describeFlagError(error), { cause: error });
+    if (error instanceof CommanderError) throw new SettingsError(describeFlagError(error), { cause: error });
     throw error;
   }
   const { help, ...values } = command.opts<Record<string, string>>();
@@ -111,18 +102,6 @@ function describeFlagError({ code, message }: CommanderError): string {
   if (code === 'commander.unknownOption') return `Unknown flag ${flag}. See --help for the list of flags.`;
   if (code === 'commander.optionMissingArgument') return `${flag} needs a value.`;
   return 'The gateway accepts flags only. See --help for the list of flags.';
-}
-
-function parseSettings<Shape extends z.ZodRawShape>(
-  shape: Shape,
-  given: (name: string) => string | undefined,
-) {
-  const values = Object.keys(shape).map((name) => [name, given(name)]);
-  const { data, error } = z.object(shape).safeParse(Object.fromEntries(values));
-  const errors = (error?.issues ?? []).map(
-    ({ path, message }) => `${sourceOf(String(path[0]))} must be ${message}.`,
-  );
-  return { data, errors };
 }
 
 /** The variable of a setting, and its flag if it has one. */
@@ -142,11 +121,4 @@ function flagOf(name: string): string {
 /** Turns commander's spelling of a flag, `symbolLimit`, into the variable `SYMBOL_LIMIT`. */
 function variableOf(option: string): string {
   return option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
-}
-
-function helpLines(shape: z.ZodRawShape): string {
-  const describe = (schema: unknown) => (schema instanceof z.ZodType ? (schema.description ?? '') : '');
-  return Object.entries(shape)
-    .map(([name, schema]) => `  ${name.padEnd(21)} ${describe(schema)}`)
-    .join('\n');
 }

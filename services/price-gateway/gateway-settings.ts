@@ -1,23 +1,16 @@
 // The gateway's own settings. Each is an environment variable and a flag. The feeds define further settings.
 
+import { httpSettings, LOG_SETTINGS, priceChannelName, wholeNumber } from '@tickbus/settings/fields';
 import { MAX_PARTITIONS } from 'tickbus';
 import { z } from 'zod';
 import { isSymbol } from './demand/symbol.ts';
-import { text, wholeNumber } from './feeds/setting.ts';
 import { RECORDER_SETTINGS } from './recorder/recorder-settings.ts';
 
 /** The error text of a field completes "NAME must be ..."; the description of a field is its line of `--help`. */
 export const GATEWAY_SETTINGS = {
-  CHANNEL: z
-    .string()
-    .regex(
-      /^PRICE_DATA(\.[\w-]{1,64})?$/,
-      'PRICE_DATA, or PRICE_DATA. and the name of a venue, such as PRICE_DATA.kraken',
-    )
-    .default('PRICE_DATA')
-    .describe(
-      'channel of the prices; each venue has its own, such as PRICE_DATA.kraken (default PRICE_DATA)',
-    ),
+  CHANNEL: priceChannelName().describe(
+    'channel of the prices; each venue has its own, such as PRICE_DATA.kraken (default PRICE_DATA)',
+  ),
   SYMBOLS: z
     .string()
     .transform((list) => [...new Set(list.trim().split(/\s*,\s*/))])
@@ -68,30 +61,9 @@ export const GATEWAY_SETTINGS = {
   RECONNECT_SILENT_MS: wholeNumber(0, 86_400_000)
     .default(60_000)
     .describe('ms without a frame after which the gateway reconnects, 0 for never (default 60000)'),
-  HTTP_HOST: text('an IP address or a host name')
-    .default('127.0.0.1')
-    .describe('address to serve /healthz, /readyz and /metrics on (default 127.0.0.1)'),
-  HTTP_ALLOWED_HOSTS: z
-    .string()
-    .transform((list) => list.split(',').map((host) => host.trim()))
-    .refine(
-      (hosts) => hosts.every((host) => /^[\w.-]{1,255}$/.test(host)),
-      'host names without ports, separated by commas',
-    )
-    .default([])
-    .describe(
-      'further host names of requests, separated by commas (default IP addresses and localhost only)',
-    ),
-  HTTP_PORT: wholeNumber(0, 65_535)
-    .default(9_464)
-    .describe('port of these pages, 0 to disable them (default 9464)'),
+  ...httpSettings(9_464),
   ...RECORDER_SETTINGS,
-  LOG_LEVEL: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-      error: 'trace, debug, info, warn, error, fatal or silent',
-    })
-    .default('info')
-    .describe('trace, debug, info, warn, error, fatal or silent (default info)'),
+  ...LOG_SETTINGS,
 } satisfies z.ZodRawShape;
 
 export type GatewaySettings = z.infer<z.ZodObject<typeof GATEWAY_SETTINGS>>;

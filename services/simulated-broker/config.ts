@@ -1,12 +1,14 @@
 // Reads the broker's settings from flags and environment variables. A flag overrides its variable.
 
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import { type Environment, SettingsError, settingsOf } from '@tickbus/settings';
+import { text } from '@tickbus/settings/fields';
+import type { z } from 'zod';
 import { LOCAL_CREDENTIALS } from './broker.ts';
 import { DEFAULT_SYMBOLS } from './sources/generator.ts';
 
 /** Each setting is the flag `--name` and the variable `BROKER_NAME`; its description is its line of `--help`. */
-const settings = z.object({
+const SETTINGS = {
   port: number(isWhole(65_535), 'a whole number from 0 to 65535')
     .default(8765)
     .describe('port to listen on, 0 for a free one (default 8765)'),
@@ -43,47 +45,33 @@ const settings = z.object({
   release: number(isWhole(600_000), 'a whole number from 0 to 600000')
     .default(0)
     .describe('ms for which a closed connection still counts against the limit (default 0)'),
-});
+} satisfies z.ZodRawShape;
 
 /** Without `capture`, prices are generated. */
-export type BrokerConfig = z.infer<typeof settings>;
-
-/** Invalid settings. The message has one line per error and never contains a secret. */
-export class BrokerConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
+export type BrokerConfig = z.infer<z.ZodObject<typeof SETTINGS>>;
 
 /**
  * Reads the settings; returns `'help'` for `--help`.
  *
  * @param args the command line without node and the script
- * @throws BrokerConfigError
+ * @throws SettingsError
  */
-export function readConfig(
-  args: string[],
-  env: Readonly<Record<string, string | undefined>>,
-): BrokerConfig | 'help' {
+export function readConfig(args: string[], env: Environment): BrokerConfig | 'help' {
   const flags = parseFlags(args);
   if (flags.help === true) return 'help';
-  const given = NAMES.map((name) => [name, flags[name] ?? env[variableOf(name)]]);
-  const { data, error } = settings.safeParse(Object.fromEntries(given));
-  if (error === undefined) return data;
-  const messages = error.issues.map(({ path, message }) => {
-    const name = String(path[0]);
-    return `--${name} (or ${variableOf(name)}) must be ${message}.`;
-  });
-  throw new BrokerConfigError(messages.join('\n'));
+  const given = (name: string) => flags[name] ?? env[variableOf(name)];
+  return settingsOf(SETTINGS, given as (name: string) => string | undefined, sourceOf);
 }
 
 /** The text of `--help`. */
 export function helpText(): string {
-  const lines = Object.entries(settings.shape).map(
+  const lines = Object.entries(SETTINGS).map(
     ([name, { description }]) => `  --${name.padEnd(8)} ${variableOf(name).padEnd(15)} ${description}`,
   );
   return `A simulated broker: Alpaca's market data stream v2, limited to one connection.\n\n${lines.join('\n')}\n`;
 }
 
-const NAMES = Object.keys(settings.shape);
+const NAMES = Object.keys(SETTINGS);
 
 function parseFlags(args: string[]): Readonly<Record<string, string | boolean | undefined>> {
   const flags = NAMES.map((name) => [name, { type: 'string' as const }]);
@@ -95,17 +83,16 @@ function parseFlags(args: string[]): Readonly<Record<string, string | boolean | 
   } catch (error) {
     // Keeps the first sentence only: the advice that Node adds on dashes and positional arguments does not apply here.
     const [reason] = String(error instanceof Error ? error.message : error).split(/\.?\n|\. /);
-    throw new BrokerConfigError(`${reason}. See --help for the list of flags.`, { cause: error });
+    throw new SettingsError(`${reason}. See --help for the list of flags.`, { cause: error });
   }
+}
+
+function sourceOf(name: string): string {
+  return `--${name} (or ${variableOf(name)})`;
 }
 
 function variableOf(name: string): string {
   return `BROKER_${name.toUpperCase()}`;
-}
-
-/** A string; `expected` completes the error "NAME must be ...". */
-function text(expected: string, pattern = /\S/) {
-  return z.string().trim().regex(pattern, expected);
 }
 
 /** A number in text; `expected` completes the error "NAME must be ...". */

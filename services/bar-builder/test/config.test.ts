@@ -1,8 +1,9 @@
 // Settings: defaults, values, one line per error.
 
+import { SettingsError } from '@tickbus/settings';
 import { REDIS_URL_FORMS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
-import { BarsConfigError, helpText, readConfig } from '../config.ts';
+import { helpText, readConfig } from '../config.ts';
 
 it('has defaults', () => {
   expect(readConfig([], { BARS: '' })).toEqual({
@@ -55,7 +56,7 @@ it('reports every invalid setting in its own line', () => {
     BAR_REVISE_FOR: '10s',
   };
   expect(() => readConfig([], env)).toThrow(
-    new BarsConfigError(`BARS must be lengths from 1s to 1d separated by commas, such as 1s,1m,5m,1h,1d.
+    new SettingsError(`BARS must be lengths from 1s to 1d separated by commas, such as 1s,1m,5m,1h,1d.
 SYMBOLS must be symbols separated by commas, such as AAPL,MSFT.
 CHANNEL must be PRICE_DATA, or that of a venue, such as PRICE_DATA.kraken.
 BAR_TIME_ZONE must be a time zone of the IANA database, such as America/New_York.

@@ -1,5 +1,6 @@
 // The feed of Alpaca's market data stream v2, over the account's single connection.
 
+import { text } from '@tickbus/settings/fields';
 import { type BrokerError, describeBrokerError, isRetryable } from './alpaca-errors.ts';
 import { AlpacaStream, type AlpacaStreamOptions } from './alpaca-stream.ts';
 import { BROKER_LIMITS } from './broker-socket.ts';
@@ -12,7 +13,7 @@ import {
   type SessionFailure,
   type SessionListener,
 } from './session-feed.ts';
-import { text, webSocketUrl } from './setting.ts';
+import { webSocketUrl } from './setting.ts';
 import { SubscriptionPlan } from './subscription-plan.ts';
 
 export interface AlpacaFeedOptions {

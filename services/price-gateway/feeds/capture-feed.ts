@@ -9,12 +9,13 @@ import {
   toVenueEvents,
   type VenueEvent,
 } from '@tickbus/capture';
+import { text } from '@tickbus/settings/fields';
 import type { Mapping } from '../mapping.ts';
 import type { Feed } from './feed.ts';
 import { defineFeedKind } from './feed-kind.ts';
 import { type ItemListener, loadMapping, readMappedFrame, reasonOf } from './mapping-module.ts';
 import { createSessionFeed, type Session, type SessionListener } from './session-feed.ts';
-import { booleanFlag, positiveNumber, text } from './setting.ts';
+import { booleanFlag, positiveNumber } from './setting.ts';
 
 export interface CaptureFeedOptions {
   /** The recorded session: JSON lines, plain or gzipped. */

@@ -1,5 +1,6 @@
 // The feed of any venue that ccxt supports. ccxt conflates updates: it delivers the newest state of each instrument.
 
+import { text } from '@tickbus/settings/fields';
 import {
   CCXT_METHODS,
   type CcxtExchange,
@@ -14,7 +15,7 @@ import { CcxtSession } from './ccxt-session.ts';
 import type { Feed } from './feed.ts';
 import { defineFeedKind, textsIn } from './feed-kind.ts';
 import { createSessionFeed } from './session-feed.ts';
-import { booleanFlag, jsonObject, text } from './setting.ts';
+import { booleanFlag, jsonObject } from './setting.ts';
 
 export interface CcxtFeedOptions {
   /** ccxt's name of the venue: `binanceusdm`, `kraken`. */

@@ -1,11 +1,7 @@
-// Types of settings that feeds share; each parses text from the environment.
+// Kinds of settings that only feeds have; each parses text from the environment.
 
+import { parsed, text } from '@tickbus/settings/fields';
 import { z } from 'zod';
-
-/** A string; `expected` completes the error "NAME must be ...". */
-export function text(expected: string, pattern = /\S/) {
-  return z.string(expected).trim().regex(pattern, expected);
-}
 
 /** The URL of a WebSocket server. Excludes a fragment (`#`), because the WebSocket client would throw an error. */
 export function webSocketUrl() {
@@ -14,13 +10,6 @@ export function webSocketUrl() {
     .string(expected)
     .trim()
     .refine((url) => /^wss?:\/\/[^#]*$/.test(url) && URL.canParse(url), expected);
-}
-
-export function wholeNumber(least: number, most: number) {
-  const expected = `a whole number from ${least} to ${most}`;
-  return text(expected, /^\d+$/)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, expected);
 }
 
 /** A number above 0, or `Infinity`. */
@@ -38,15 +27,15 @@ export function booleanFlag() {
 
 /** An object in JSON. */
 export function jsonObject() {
-  const expected = 'a JSON object, such as {"options":{}}';
-  return text(expected).transform((value, context): Record<string, unknown> => {
-    try {
-      const object: unknown = JSON.parse(value);
-      if (typeof object === 'object' && object !== null && !Array.isArray(object)) return { ...object };
-    } catch {
-      // Reported below, without the value.
-    }
-    context.addIssue({ code: 'custom', message: expected });
-    return z.NEVER;
-  });
+  return parsed(parseObject, 'a JSON object, such as {"options":{}}');
+}
+
+function parseObject(json: string): Record<string, unknown> | undefined {
+  try {
+    const object: unknown = JSON.parse(json);
+    const isObject = typeof object === 'object' && object !== null && !Array.isArray(object);
+    return isObject ? { ...object } : undefined;
+  } catch {
+    return undefined;
+  }
 }

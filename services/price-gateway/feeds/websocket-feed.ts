@@ -1,6 +1,7 @@
 // The feed of any WebSocket server. A mapping module of the user decodes and translates its frames.
 
 import { isTooDeep } from '@tickbus/capture';
+import { text, wholeNumber } from '@tickbus/settings/fields';
 import { WebSocket } from 'ws';
 import type { Mapping, VenueMessage } from '../mapping.ts';
 import { BROKER_LIMITS, closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
@@ -22,7 +23,7 @@ import {
   type SessionFailure,
   type SessionListener,
 } from './session-feed.ts';
-import { text, webSocketUrl, wholeNumber } from './setting.ts';
+import { webSocketUrl } from './setting.ts';
 import { TurnCounter } from './turn-counter.ts';
 import { ANSWER_LIMITS, AnswerLimit, encodeMessage, rawJsonOf, secretsOfMessage } from './venue-message.ts';
 

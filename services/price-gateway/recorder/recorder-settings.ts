@@ -1,8 +1,8 @@
 // The recorder's settings, and the recorder that they configure.
 
+import { text, wholeNumber } from '@tickbus/settings/fields';
 import type { Logger } from 'tickbus';
 import type { z } from 'zod';
-import { text, wholeNumber } from '../feeds/setting.ts';
 import { type CaptureRecorder, openRecorder } from './capture-recorder.ts';
 
 export const RECORDER_SETTINGS = {

@@ -1,8 +1,9 @@
 // Settings: flags, variables, defaults; one line per error, without secrets.
 
+import { SettingsError } from '@tickbus/settings';
 import { REDIS_URL_FORMS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
-import { GatewayConfigError, helpText, readConfig } from '../config.ts';
+import { helpText, readConfig } from '../config.ts';
 
 const SECRET = 'hush-hush';
 const REQUIRED = { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET };
@@ -59,7 +60,7 @@ it.each([
 it('reports each error in a line of its own', () => {
   const env = { LOG_LEVEL: 'loud', LEASE_TTL_MS: '10', ALPACA_URL: 'https://broker' };
   expect(() => readConfig(['--http-port', 'x'], env)).toThrow(
-    new GatewayConfigError(`LEASE_TTL_MS (or --lease-ttl-ms) must be a whole number from 300 to 60000.
+    new SettingsError(`LEASE_TTL_MS (or --lease-ttl-ms) must be a whole number from 300 to 60000.
 HTTP_PORT (or --http-port) must be a whole number from 0 to 65535.
 LOG_LEVEL (or --log-level) must be trace, debug, info, warn, error, fatal or silent.
 ALPACA_KEY (or --alpaca-key) must be the key of your Alpaca account.
@@ -74,7 +75,7 @@ it.each([
   [['--symbols', ''], /^SYMBOLS /],
   ...['kraken', 'PRICE_DATA.', 'PRICE_DATA.a b', 'PRICE_DATA#1/2'].map((name): [string[], RegExp] => [
     ['--channel', name],
-    /^CHANNEL \(or --channel\) must be PRICE_DATA, or PRICE_DATA\. and the name of a venue/,
+    /^CHANNEL \(or --channel\) must be PRICE_DATA, or that of a venue/,
   ]),
   [['--alpaca-url', 'wss://broker/v2#iex'], /contains no #/],
   [['--port', '1'], /^Unknown flag --port\. See --help for the list of flags\.$/],
@@ -88,7 +89,7 @@ it.each([[['--alpaca-secret', SECRET]], [[`--alpaca-secret=${SECRET}`]]])(
   'rejects a secret on the command line, and does not repeat it: %j',
   (args) => {
     expect(() => readConfig(args, REQUIRED)).toThrow(
-      new GatewayConfigError(
+      new SettingsError(
         '--alpaca-secret is not a flag, because other users can read a command line. Set the variable ALPACA_SECRET.',
       ),
     );
@@ -97,7 +98,7 @@ it.each([[['--alpaca-secret', SECRET]], [[`--alpaca-secret=${SECRET}`]]])(
 
 it('rejects a flag of another feed', () => {
   expect(() => readConfig(['--capture-file', 'x'], REQUIRED)).toThrow(
-    new GatewayConfigError('--capture-file is not a setting of the feed alpaca. Remove it.'),
+    new SettingsError('--capture-file is not a setting of the feed alpaca. Remove it.'),
   );
 });
 

@@ -1,8 +1,9 @@
 // Settings: defaults, arguments before variables, one line per error.
 
+import { SettingsError } from '@tickbus/settings';
 import { REDIS_URL_FORMS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
-import { BotsConfigError, HELP, readConfig } from '../config.ts';
+import { HELP, readConfig } from '../config.ts';
 
 it('runs all bots on all symbols by default', () => {
   expect(readConfig([], { BOTS: '' })).toEqual({
@@ -30,7 +31,7 @@ it('reads variables; arguments override them', () => {
 
 it('reports every invalid setting in its own line', () => {
   expect(() => readConfig(['momentun', 'x'], { SYMBOLS: ',', CHANNEL: 'kraken', LOG_LEVEL: 'loud' })).toThrow(
-    new BotsConfigError(`BOTS must be names among paper-trader, risk-guard, momentum, separated by commas.
+    new SettingsError(`BOTS must be names among paper-trader, risk-guard, momentum, separated by commas.
 SYMBOLS must be symbols separated by commas, such as AAPL,MSFT.
 CHANNEL must be PRICE_DATA, or that of a venue, such as PRICE_DATA.kraken.
 LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent.`),

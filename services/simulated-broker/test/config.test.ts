@@ -1,7 +1,8 @@
 // Settings: defaults, variables, flags that override them; one line per error.
 
+import { SettingsError } from '@tickbus/settings';
 import { expect, it } from 'vitest';
-import { BrokerConfigError, helpText, readConfig } from '../config.ts';
+import { helpText, readConfig } from '../config.ts';
 
 it('has defaults for all settings except the recorded session', () => {
   expect(readConfig([], {})).toEqual({
@@ -44,7 +45,7 @@ it.each([
   ['--secret', ' ', '--secret (or BROKER_SECRET) must be a secret.'],
   ['--prot', '1', "Unknown option '--prot'. See --help for the list of flags."],
 ])('rejects %s %j with one clear error', (flag, value, message) => {
-  expect(() => readConfig([`${flag}=${value}`], {})).toThrow(new BrokerConfigError(message));
+  expect(() => readConfig([`${flag}=${value}`], {})).toThrow(new SettingsError(message));
 });
 
 it.each([
@@ -52,7 +53,7 @@ it.each([
   [['--port'], "Option '--port <value>' argument missing. See --help for the list of flags."],
   [['--port', '--speed'], "Option '--port' argument is ambiguous. See --help for the list of flags."],
 ])('rejects the arguments %j', (args, message) => {
-  expect(() => readConfig(args, {})).toThrow(new BrokerConfigError(message));
+  expect(() => readConfig(args, {})).toThrow(new SettingsError(message));
 });
 
 it('reports all errors at once', () => {
