@@ -152,5 +152,8 @@ export function testCommandPackage(setup: () => CommandSetup): void {
       'status',
     );
     await expect(alone).rejects.toThrow(/\(1\):\ntickbus: .* npm install -D @tickbus\/cli/);
+    // As with pnpm: the library does not see the command, the project does.
+    const launcher = join(setup().consumer, 'node_modules/.bin/tickbus');
+    expect(await run({ cwd: project }, launcher, '--version')).toBe('0.1.0\n');
   });
 }
