@@ -1,8 +1,8 @@
 // One sentence about the whole bus: what is wrong, worst first, or that all is well. Pure functions.
 
 import type { BotStatus, FeedStatus, InstrumentStatus } from 'tickbus';
-import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
+import { clause, shortList, shown, time } from './sentence-text.ts';
 
 /** `unknown`: nothing wrong was found, but too little is known to say that all is well. */
 export type BusState = 'well' | 'wrong' | 'unknown';
@@ -73,10 +73,6 @@ export interface BusFacts {
 /** Heartbeats that a gateway may miss. */
 const MISSED_HEARTBEATS = 3;
 const DEFAULT_HEARTBEAT_MS = 1_000;
-/** Problems, and names of one problem, that the sentence has room for. */
-const SHOWN = 3;
-const MAX_NAME_LENGTH = 128;
-const MAX_DETAIL_LENGTH = 300;
 
 export function busStatus(facts: BusFacts): BusStatus {
   const { unreadable = [] } = facts;
@@ -279,26 +275,4 @@ function nameOf(of: { readonly feed: string; readonly channel?: string | undefin
 
 function about(detail: string | undefined): string {
   return detail === undefined ? '' : ` (${clause(detail)})`;
-}
-
-/** Safe to print within a sentence. */
-function clause(text: string): string {
-  return printable(text.replace(/\s+/g, ' ').trim().replace(/\.$/, ''), MAX_DETAIL_LENGTH);
-}
-
-function shown(name: string): string {
-  return printable(name, MAX_NAME_LENGTH);
-}
-
-function shortList(items: readonly string[], separator = ', '): string {
-  const more = items.length - SHOWN;
-  if (more <= 0) return items.join(separator);
-  return `${items.slice(0, SHOWN).join(separator)}${separator}and ${more} more`;
-}
-
-function time(ms: number): string {
-  const seconds = Math.round(ms / 1_000);
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
