@@ -156,26 +156,33 @@ export class Participant {
     if (this.#state === 'joined') await this.#report('joined');
   }
 
-  /** Without permission to publish, the record is enough: the keeper publishes what it says. */
+  /**
+   * Publishes only what the server has recorded: the keeper would report a participant without a record as gone. Without
+   * permission to publish, the record is enough: the keeper publishes what it says.
+   */
   async #report(state: 'joined' | 'left'): Promise<void> {
     const record = this.#record(state);
-    const options = { endsKey: state === 'left' };
-    const published = this.#publisher.publish(CHANNELS.PRESENCE, { ...record, state }, options);
     this.#isDenied = false;
-    await Promise.all([this.#write(record), published.catch((error: unknown) => this.#onError(error))]);
+    if (!(await this.#write(record))) return;
+    const options = { endsKey: state === 'left' };
+    await this.#publisher
+      .publish(CHANNELS.PRESENCE, { ...record, state }, options)
+      .catch((error: unknown) => this.#onError(error));
   }
 
-  /** A user without permission is asked again with the next report only. */
-  async #write(record: PresenceRecord): Promise<void> {
+  /** A user without permission is asked again with the next report only. @returns whether the record was written */
+  async #write(record: PresenceRecord): Promise<boolean> {
     try {
       await this.#own.write(record);
       this.isSeen = true;
+      return true;
     } catch (error) {
       if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') {
         this.#isDenied = true;
         this.isSeen = false;
       }
       this.#onError(error);
+      return false;
     }
   }
 

@@ -16,6 +16,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = string.format('%.0f', now + ARGV[2])
 need('PTTL', KEYS[1])
 need('PEXPIRE', KEYS[1], '1')
+-- Needed once an entry has expired. A user without it would be refused only then, and have been seen before.
+need('ZREM', KEYS[1], '')
 -- Removes at most 4,000 expired entries in one call, so that the script stays short.
 local expired = try('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'LIMIT', '0', '4000')
 if expired[1] then try('ZREM', KEYS[1], unpack(expired)) end
