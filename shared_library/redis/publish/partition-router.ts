@@ -50,6 +50,11 @@ export class PartitionRouter {
     return lease !== undefined && (lease.writer !== undefined || lease.partitions !== undefined);
   }
 
+  /** The number of partitions for which messages are routed now. */
+  get layout(): number {
+    return this.#count;
+  }
+
   /** The latest known epoch in which a message with this key was published; undefined before the first. */
   epochOf({ key }: Outgoing): number | undefined {
     return this.#batchers[partitionOf(key, this.#count)]?.epoch;

@@ -52,7 +52,6 @@ const DEFAULT_DEADLINE_MS = 2_000;
 const DEFAULT_MAX_PENDING = 32 * 1024 * 1024;
 /** The share of the deadline that replicas have. The rest is for the reply. */
 const CONFIRMATION_SHARE = 0.9;
-
 const NO_OPTIONS = Object.freeze({});
 
 export class PublisherBase implements AsyncDisposable {
@@ -94,8 +93,8 @@ export class PublisherBase implements AsyncDisposable {
    * - Rejects with any code but `TICKBUS_OUTCOME_UNKNOWN`: it was not published. See `error.retryable`.
    * - Rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, but may or may not have been published. Retry a command with
    *   `{ id: error.messageId }`: it takes effect once, and the result has its position. If the server has lost data
-   *   since, the retry is not published and its outcome is unknown, too. With `replicas`, also if it was published, but
-   *   too few replicas have confirmed it.
+   *   since, or if it was the first message here and never arrived, the retry is not published and its outcome is
+   *   unknown, too. With `replicas`, also if it was published, but too few replicas have confirmed it.
    *
    * Messages of one publisher on one channel are published in call order. While the link is down nothing is queued: the
    * call rejects at once with `TICKBUS_NOT_CONNECTED`.
@@ -163,7 +162,7 @@ export class PublisherBase implements AsyncDisposable {
     const published =
       this.#isConnected || router.hasWriter ? router.add(message) : this.#addConnected(router, message);
     if (message.idempotency === undefined) return published;
-    const { id } = message.idempotency;
+    const [{ id }, { layout }] = [message.idempotency, router];
     return published.then(
       (outcome) => {
         this.#unsettled.delete(id);
@@ -171,7 +170,8 @@ export class PublisherBase implements AsyncDisposable {
       },
       (error: unknown) => {
         if (!isUnknown(error) || error.messageId !== undefined) throw error;
-        this.#unsettled.add(id, router.epochOf(message));
+        // The partitions of another layout do not know the id.
+        this.#unsettled.add(id, router.layout === layout ? router.epochOf(message) : undefined);
         throw withMessageId(error, id);
       },
     );

@@ -2,6 +2,8 @@
 
 /** Above this number, the oldest commands are dropped. Their retries rely on the ids that the server remembers. */
 const MAX_COMMANDS = 10_000;
+/** No epoch is 0, so a retry is published only if the server remembers its id, and then has no effect. */
+const NO_EPOCH = 0;
 
 /**
  * A retry is safe only while the server remembers the id. In an epoch other than that of the first attempt, the server
@@ -10,9 +12,9 @@ const MAX_COMMANDS = 10_000;
 export class UnsettledCommands {
   readonly #epochs = new Map<string, number>();
 
-  /** Keeps the epoch of the first attempt; later attempts are retries. */
-  add(id: string, epoch: number | undefined): void {
-    if (epoch === undefined || this.#epochs.has(id)) return;
+  /** Keeps the epoch of the first attempt; later attempts are retries. Undefined: it is not known. */
+  add(id: string, epoch = NO_EPOCH): void {
+    if (this.#epochs.has(id)) return;
     this.#epochs.set(id, epoch);
     if (this.#epochs.size <= MAX_COMMANDS) return;
     const [oldest] = this.#epochs.keys();
