@@ -88,7 +88,15 @@ export type { Clock } from './runtime/clock.ts';
 export type { Unsubscribe } from './runtime/emitter.ts';
 export type { Logger } from './runtime/logger.ts';
 export { systemClock } from './runtime/system-clock.ts';
-export type { ChannelStatus, Forged, Gap, GapCause, Slow, SubscriberStatus } from './subscribe/status.ts';
+export type {
+  ChannelStatus,
+  Forged,
+  Gap,
+  GapCause,
+  NameTaken,
+  Slow,
+  SubscriberStatus,
+} from './subscribe/status.ts';
 export {
   type ChannelReport,
   type Delivery,

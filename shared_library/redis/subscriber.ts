@@ -92,6 +92,7 @@ export class RedisSubscriber extends SubscriberBase {
     this.#connection = connection;
     this.#ownsConnection = isOwned;
     this.#member = member;
+    if (member) member.onNameTaken = (error) => this.reportNameTaken(error);
   }
 
   override async close(options?: { timeoutMs?: number }): Promise<void> {

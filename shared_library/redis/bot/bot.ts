@@ -121,8 +121,11 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
     const channel = venue === undefined ? CHANNELS.PRICE_DATA : priceChannel(venue);
     const { subscriber, send } = this;
     this.#prices = new PriceHandlers({ subscriber, channel, keys: prices, maxAgeMs, isPaused, send });
-    // The subscriber has logged it.
+    // The library has logged both.
     this.subscriber.on('handler_error', ({ error }) => this.#state.fail(error));
+    this.subscriber.on('status', (status) => {
+      if (status.type === 'name_taken') this.#state.fail(status.error);
+    });
   }
 
   /**

@@ -17,7 +17,8 @@ export interface PresenceOptions {
   name?: string | undefined;
   /**
    * Whether to refuse to start while another program has the `name`: connecting rejects with `TICKBUS_NAME_TAKEN`,
-   * after 2.5 s, because the predecessor may have crashed. Default false: programs of one name differ by `instance`.
+   * after 2.5 s, because the predecessor may have crashed. If another takes the name later, while this program hangs or
+   * its link is down, it gets the status `name_taken`. Default false: programs of one name differ by `instance`.
    */
   uniqueName?: boolean | undefined;
 }
@@ -34,6 +35,8 @@ export class Membership {
   readonly isUnique: boolean;
   subscribes: ReadonlySet<string> = new Set();
   publishes: ReadonlySet<string> = new Set();
+  /** Called if another program has taken the name while this one was not seen. See `uniqueName`. */
+  onNameTaken: (error: TickbusError) => void = () => {};
 
   constructor(group: Group, isUnique: boolean) {
     this.#group = group;
@@ -135,7 +138,11 @@ function groupOf({ connection, clock, logger }: Surroundings, name: string): Gro
   groups.set(connection, ofConnection);
   const known = ofConnection.get(name);
   if (known !== undefined) return known;
-  const participant = new Participant({ transport: connection.publishing, name, clock, logger });
+  const transport = connection.publishing;
+  const onNameTaken = (error: TickbusError) => {
+    for (const member of group.members) member.onNameTaken(error);
+  };
+  const participant = new Participant({ transport, name, clock, logger, onNameTaken });
   const group = new Group(participant, () => ofConnection.delete(name));
   ofConnection.set(name, group);
   return group;

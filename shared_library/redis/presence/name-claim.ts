@@ -45,6 +45,25 @@ export async function claimName(
   }
 }
 
+/**
+ * Whether a program still has the name that it has claimed, after its record was missing: `unknown` while another one
+ * claims the name. The caller has written its record again, so of two programs that check, one sees the other.
+ *
+ * @returns the error to report if another program has the name, too
+ */
+export async function recheckName(
+  transport: Transport,
+  record: PresenceRecord,
+): Promise<TickbusError | 'alone' | 'unknown'> {
+  const [holder] = await readOthers(transport, record);
+  if (holder === undefined) return 'alone';
+  if (holder.state === 'claimed') return 'unknown';
+  const text =
+    `Two programs have the name "${printable(holder.name, 128)}": this one, and ${inWords(holder)}. The record of this ` +
+    'one was missing, because it hung, or its link or Redis was down, so the other could start. Stop one of them.';
+  return new TickbusError('TICKBUS_NAME_TAKEN', text, { field: 'name' });
+}
+
 /** @throws TickbusError `TICKBUS_NAME_TAKEN` if another program has the name now */
 export async function requireOnlyOne(transport: Transport, record: PresenceRecord): Promise<void> {
   const [holder] = await readOthers(transport, record);
@@ -62,10 +81,12 @@ async function readOthers(
     .sort((a, b) => Number(a.state === 'claimed') - Number(b.state === 'claimed') || a.since - b.since);
 }
 
-function nameTaken({ name, instance, since, host, pid }: PresenceRecord): TickbusError {
-  const holder = `process ${pid} on ${printable(host, 64)}, instance ${printable(instance, 64)}`;
-  const text =
-    `The name "${printable(name, 128)}" is taken, so nothing was started: ${holder}, has it since ` +
-    `${new Date(since).toISOString()}. Stop that program, or omit \`uniqueName\` to run several of one name.`;
+function nameTaken(holder: PresenceRecord): TickbusError {
+  const text = `The name "${printable(holder.name, 128)}" is taken, so nothing was started: ${inWords(holder)}. Stop that program, or omit \`uniqueName\` to run several of one name.`;
   return new TickbusError('TICKBUS_NAME_TAKEN', text, { field: 'name' });
+}
+
+function inWords({ instance, since, host, pid }: PresenceRecord): string {
+  const process = `process ${pid} on ${printable(host, 64)}, instance ${printable(instance, 64)}`;
+  return `${process}, has it since ${new Date(since).toISOString()}`;
 }

@@ -10,7 +10,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { thisProgram } from '../runtime/program.ts';
 import { timeout } from '../runtime/timeout.ts';
 import type { Transport } from '../transport/port.ts';
-import { claimName, requireOnlyOne } from './name-claim.ts';
+import { claimName, recheckName, requireOnlyOne } from './name-claim.ts';
 import { PresenceKeeper } from './presence-keeper.ts';
 import { listed, OwnRecord, type PresenceRecord, RENEW_MS } from './presence-record.ts';
 
@@ -19,6 +19,8 @@ export interface ParticipantOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Called if another program has the name, too, although this one has asked for it for itself. */
+  readonly onNameTaken: (error: TickbusError) => void;
 }
 
 /** The channels that a participant uses. */
@@ -57,6 +59,9 @@ export class Participant {
   /** The start in flight, which calls share. */
   #starting: { readonly isUnique: boolean; readonly outcome: Promise<void> } | undefined;
   #isDenied = false;
+  /** Whether this program has the name for itself, and whether another may have taken it since the last check. */
+  #isUnique = false;
+  #isInDoubt = false;
   /** Whether the server has accepted the record, and the user has not lost the permission since. */
   isSeen = false;
   readonly #loggedCodes = new Set<ErrorCode>();
@@ -68,7 +73,7 @@ export class Participant {
     const { transport, name, clock, logger } = options;
     this.#options = options;
     this.#since = clock.now();
-    this.#own = new OwnRecord(transport);
+    this.#own = new OwnRecord(transport, clock);
     this.#publisher = new PublisherBase({ transport, clock, sender: name, deadlineMs: DEADLINE_MS });
     this.#keeper = new PresenceKeeper({
       transport,
@@ -139,12 +144,16 @@ export class Participant {
     const { transport, clock } = this.#options;
     if (this.#state === 'joined') await requireOnlyOne(transport, this.#record('joined'));
     if (this.#state === 'idle') await claimName(transport, clock, this.#own, this.#record('claimed'));
+    this.#isUnique = true;
   }
 
   async #join(): Promise<void> {
     this.#state = 'joined';
     this.#unwatchLink = this.#options.transport.onStatus(({ type }) => {
-      if (type === 'connected') void this.#announce();
+      if (type !== 'connected') return;
+      // The server may have lost the record.
+      this.#isInDoubt = true;
+      void this.#announce();
     });
     this.#keeper.start();
     this.#scheduleRenewal();
@@ -157,8 +166,8 @@ export class Participant {
   }
 
   /**
-   * Publishes only what the server has recorded: the keeper would report a participant without a record as gone. Without
-   * permission to publish, the record is enough: the keeper publishes what it says.
+   * Publishes only what the server has recorded: the keeper would report a participant without a record as gone.
+   * Without permission to publish, the record is enough: the keeper publishes what it says.
    */
   async #report(state: 'joined' | 'left'): Promise<void> {
     const record = this.#record(state);
@@ -173,8 +182,9 @@ export class Participant {
   /** A user without permission is asked again with the next report only. @returns whether the record was written */
   async #write(record: PresenceRecord): Promise<boolean> {
     try {
-      await this.#own.write(record);
+      const hasLapsed = await this.#own.write(record);
       this.isSeen = true;
+      if (this.#isUnique && (hasLapsed || this.#isInDoubt)) void this.#recheckName(record);
       return true;
     } catch (error) {
       if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') {
@@ -184,6 +194,20 @@ export class Participant {
       this.#onError(error);
       return false;
     }
+  }
+
+  /** Repeated with the next renewal until it is known. */
+  async #recheckName(record: PresenceRecord): Promise<void> {
+    const { transport, logger, name, onNameTaken } = this.#options;
+    this.#isInDoubt = false;
+    const outcome = await recheckName(transport, record).catch(() => 'unknown' as const);
+    if (this.#state !== 'joined' || outcome === 'alone') return;
+    if (outcome === 'unknown') {
+      this.#isInDoubt = true;
+      return;
+    }
+    logger.error({ err: outcome, name }, 'Presence: another program has the unique name of this one, too.');
+    onNameTaken(outcome);
   }
 
   #scheduleRenewal(): void {

@@ -3,6 +3,7 @@
 import { CHANNELS } from '../channel/bundled-channels.ts';
 import { type Presence, presence } from '../channel/schemas/presence.ts';
 import { TickbusError } from '../errors.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { DemandOperations, Transport } from '../transport/port.ts';
 
 /**
@@ -31,14 +32,23 @@ export function keyOf({ name, instance }: Pick<Presence, 'name' | 'instance'>): 
 /** The records of one participant. It has two for a moment while they change; the higher revision counts. */
 export class OwnRecord {
   readonly #demand: DemandOperations;
+  readonly #clock: Clock;
   #declared = new Set<string>();
+  /** When the last accepted record was sent, by the monotonic clock. The server keeps it for longer than from then. */
+  #sentAt: number | undefined;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, clock: Clock) {
     this.#demand = transport.demand(CHANNELS.PRESENCE);
+    this.#clock = clock;
   }
 
-  /** Writes the record, or renews it, for `RECORD_TTL_MS`. Removes its predecessors. */
-  async write(record: PresenceRecord): Promise<void> {
+  /**
+   * Writes the record, or renews it, for `RECORD_TTL_MS`. Removes its predecessors.
+   *
+   * @returns whether the one before may have expired meanwhile
+   */
+  async write(record: PresenceRecord): Promise<boolean> {
+    const sentAt = this.#clock.monotonic();
     const key = JSON.stringify(record);
     const outdated = [...this.#declared].filter((other) => other !== key);
     this.#declared.add(key);
@@ -47,9 +57,13 @@ export class OwnRecord {
       this.#demand.declare(record.instance, [key], RECORD_TTL_MS),
       this.#withdraw(record.instance, outdated),
     ]);
+    const hasLapsed = this.#sentAt !== undefined && this.#clock.monotonic() - this.#sentAt >= RECORD_TTL_MS;
+    this.#sentAt = sentAt;
+    return hasLapsed;
   }
 
   remove(instance: string): Promise<void> {
+    this.#sentAt = undefined;
     return this.#withdraw(instance, [...this.#declared]);
   }
 

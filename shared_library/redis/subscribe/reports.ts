@@ -13,7 +13,7 @@ import type { LinkStatus } from '../transport/link-status.ts';
 import type { FenceToken } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import type { Position } from '../wire/position.ts';
-import type { Forged, Gap, Slow, SubscriberStatus } from './status.ts';
+import type { ChannelStatus, Forged, Gap, NameTaken, Slow, SubscriberStatus } from './status.ts';
 import type { Dropped } from './subscription.ts';
 
 /** Inbound messages that were not delivered. Invalid messages of one frame, or of one recovery, share one event. */
@@ -157,12 +157,12 @@ export class Reports {
     return this.#events.on(event, listener);
   }
 
-  /** Not logged here: the link logs its own states. */
-  link(status: LinkStatus): void {
+  /** Not logged here: the link and the participant log their own states. */
+  link(status: LinkStatus | NameTaken): void {
     this.#events.emit('status', status);
   }
 
-  status(status: Exclude<SubscriberStatus, LinkStatus>): void {
+  status(status: ChannelStatus): void {
     this.#logStatus(status);
     this.#events.emit('status', status);
     if (status.type === 'gap') this.#events.emit('gap', status);
@@ -215,7 +215,7 @@ export class Reports {
     this.#events.emit('invalid_message', { channel, error, preview, count });
   }
 
-  #logStatus(status: Exclude<SubscriberStatus, LinkStatus>): void {
+  #logStatus(status: ChannelStatus): void {
     const { channel } = status;
     switch (status.type) {
       case 'gap':

@@ -98,5 +98,14 @@ export interface Slow {
   readonly behindMs: number;
 }
 
+/**
+ * Another program has the name of this one, too, although this one has `uniqueName`: it took the name while this one
+ * hung, or while its link or Redis was down. Both are running. `error` says who the other is.
+ */
+export interface NameTaken {
+  readonly type: 'name_taken';
+  readonly error: TickbusError;
+}
+
 /** The event of `subscriber.on('status', ...)`. */
-export type SubscriberStatus = LinkStatus | ChannelLinkStatus | ChannelStatus;
+export type SubscriberStatus = LinkStatus | ChannelLinkStatus | ChannelStatus | NameTaken;

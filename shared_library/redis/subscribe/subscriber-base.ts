@@ -219,6 +219,10 @@ export class SubscriberBase implements AsyncDisposable {
     return this.close();
   }
 
+  protected reportNameTaken(error: TickbusError): void {
+    this.#reports.link({ type: 'name_taken', error });
+  }
+
   async #listen(): Promise<void> {
     this.#assertOpen();
     const { freshness } = this.#channels;

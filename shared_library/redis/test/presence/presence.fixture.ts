@@ -86,3 +86,17 @@ export function worlds(): () => World {
     return world;
   };
 }
+
+/** The longest time that a claim takes. */
+const CLAIM_MS = 3_000;
+
+/** Advances the clock until the promise settles. */
+export async function settled<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const end = promise.finally(() => {
+    isSettled = true;
+  });
+  end.catch(() => {});
+  for (let passed = 0; !isSettled && passed <= CLAIM_MS; passed += 10) await clock.advance(10);
+  return end;
+}

@@ -8,24 +8,9 @@ import { CHANNELS } from '../../constants.ts';
 import { readRecords } from '../../presence/presence-record.ts';
 import { presenceList } from '../../presence.ts';
 import { RedisPublisher } from '../../publisher.ts';
-import type { ManualClock } from '../../testing.ts';
-import { NOTES, type World, worlds } from './presence.fixture.ts';
+import { NOTES, settled, type World, worlds } from './presence.fixture.ts';
 
 const newWorld = worlds();
-/** The longest time that a claim takes. */
-const CLAIM_MS = 3_000;
-
-/** Advances the clock until the promise settles. */
-async function settled<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {
-  let isSettled = false;
-  const end = promise.finally(() => {
-    isSettled = true;
-  });
-  end.catch(() => {});
-  for (let passed = 0; !isSettled && passed <= CLAIM_MS; passed += 10) await clock.advance(10);
-  return end;
-}
-
 const unique = (world: World, name: string, connection = world.connection()) =>
   settled(world.clock, world.program(name, { connection, uniqueName: true }));
 
