@@ -30,6 +30,11 @@ const JOB = 'tickbus:presence';
  */
 const LEASE_TTL_MS = 1_500;
 const SWEEP_MS = 400;
+/**
+ * Milliseconds after a new connection for which the keeper reports nobody as gone. After a restart or a failover that
+ * kept the last values, all records have expired, and the links of the others need up to a second to be back.
+ */
+const RETURN_MS = 1_200;
 /** The maximum number of messages that one sweep publishes. The next one publishes the others. */
 const MAX_CHANGES = 1_000;
 
@@ -42,6 +47,9 @@ export class PresenceKeeper {
   readonly #options: PresenceKeeperOptions;
   readonly #lease: LeaseBase;
   #cancelSweep: Unsubscribe = () => {};
+  #unwatchLink: Unsubscribe = () => {};
+  /** By the monotonic clock. */
+  #connectedAt = 0;
   #readAt: Position | undefined;
   #values: ReadonlyMap<string, Presence> = new Map();
 
@@ -64,13 +72,20 @@ export class PresenceKeeper {
     this.#lease.on('lost', () => this.#cancelSweep());
   }
 
+  /** Called when the link is connected. */
   start(): void {
+    const { transport, clock } = this.#options;
+    this.#connectedAt = clock.monotonic();
+    this.#unwatchLink = transport.onStatus(({ type }) => {
+      if (type === 'connected') this.#connectedAt = clock.monotonic();
+    });
     const onError = (err: unknown) => this.#options.logger.debug({ err }, 'Presence: no lease.');
     this.#lease.start().catch(onError);
   }
 
   close(): Promise<void> {
     this.#cancelSweep();
+    this.#unwatchLink();
     return this.#lease.close();
   }
 
@@ -98,7 +113,9 @@ export class PresenceKeeper {
     const records = await readRecords(this.#options.transport);
     // A process that was suspended during the reads knows nothing about the present.
     if (!this.#lease.holds) return;
-    const next = differences(values, records).slice(0, MAX_CHANGES);
+    const mayReturn = this.#options.clock.monotonic() - this.#connectedAt < RETURN_MS;
+    const changes = differences(values, records).filter(({ state }) => state !== 'gone' || !mayReturn);
+    const next = changes.slice(0, MAX_CHANGES);
     await Promise.all(next.map((value) => this.#publish(value)));
   }
 

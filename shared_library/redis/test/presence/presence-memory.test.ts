@@ -150,6 +150,24 @@ it('is right again within 3 s after the server has lost its memory', async () =>
   expect(world.reports.items.filter(({ state }) => state === 'gone')).toEqual([]);
 });
 
+it('reports only the one that is gone after an outage of a server that has kept its memory', async () => {
+  const world = newWorld();
+  await world.observe();
+  const names = Array.from({ length: 10 }, (_, index) => `bot-${index}`);
+  const programs = await Promise.all(names.map((name) => world.program(name)));
+  await world.clock.advance(5_000);
+  for (const { connection } of programs) connection.disconnect();
+  // All records expire, and the lease of the keeper.
+  await world.clock.advance(10_000);
+  for (const { connection } of programs.slice(0, -1)) {
+    connection.reconnect();
+    await world.clock.advance(100);
+  }
+  await world.clock.advance(WITHIN_MS - 900);
+  for (const name of names.slice(0, -1)) expect(world.statesOf(name)).not.toContain('gone');
+  expect(world.statesOf('bot-9')).toEqual(['joined', 'gone']);
+});
+
 it('restores a last value that another program has removed', async () => {
   const world = newWorld();
   await world.observe();
