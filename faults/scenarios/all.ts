@@ -19,7 +19,7 @@ import { historyTrimmed, lastLost } from './losses.ts';
 import { memoryFull } from './memory-full.ts';
 import { hugeMessage, looksLikeProtocol } from './odd-messages.ts';
 import { longOutage, replySwallowed, staleCommands } from './outages.ts';
-import { presenceOfFifty } from './presence.ts';
+import { presenceOfFifty, presenceOverRestart } from './presence.ts';
 import { oneOrder } from './processes.ts';
 import { flushedWhilePublishing, killAndRestart, memoryLost } from './restarts.ts';
 import { credentialsRefused } from './revoked-credentials.ts';
@@ -78,4 +78,5 @@ export const SCENARIOS: readonly Scenario[] = [
   hostileWebSocket,
   hostileBrowser,
   presenceOfFifty,
+  presenceOverRestart,
 ];

@@ -11,6 +11,7 @@ import {
 } from './cluster-failovers.ts';
 import { clusterReshard, clusterSlotMoved } from './cluster-moves.ts';
 import { longDown, longIsolated, longKilled, longReshard, longStopped } from './long-failovers.ts';
+import { clusterPresence, sentinelPresence } from './presence-failovers.ts';
 import {
   sentinelIsolated,
   sentinelKilled,
@@ -34,6 +35,8 @@ export const FAILOVERS: readonly Scenario[] = [
   sentinelIsolated,
   sentinelTailMissing,
   sentinelTwoCandidates,
+  sentinelPresence,
+  clusterPresence,
 ];
 
 /** With `--cluster --long`. */

@@ -10,7 +10,7 @@ import type { ServerGroup } from '../server-resources.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay, eventually } from '../wait.ts';
 
-const DOWN_AFTER_MS = 1_000;
+export const DOWN_AFTER_MS = 1_000;
 const LIVE_AGAIN_MS = DOWN_AFTER_MS + 4_000;
 /** Enough for messages that the replicas lack. */
 const LAG_MS = 300;
@@ -97,14 +97,14 @@ export const sentinelTwoCandidates: Scenario = {
   },
 };
 
-async function startGroup(testbed: Testbed): Promise<SentinelGroup> {
+export async function startGroup(testbed: Testbed): Promise<SentinelGroup> {
   const random = testbed.random.fork('sentinel');
   const group = await SentinelGroup.start({ random, downAfterMs: DOWN_AFTER_MS });
   testbed.atEnd(() => group[Symbol.asyncDispose]());
   return group;
 }
 
-function groupOf(group: SentinelGroup): ServerGroup {
+export function groupOf(group: SentinelGroup): ServerGroup {
   return { url: group.url, serverOf: async () => (await group.master()).server };
 }
 

@@ -1,29 +1,39 @@
-// Named bots in a separate process, each with a connection of its own.
+// Named bots in a separate process, each with a connection of its own. They answer `resume`, and no other command.
 
-import { RedisConnection, RedisSubscriber } from 'tickbus';
-import { FILLS } from '../fault-channels.ts';
+import { CHANNELS, RedisConnection, RedisPublisher, RedisSubscriber } from 'tickbus';
 import { onRequest, sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface NamedBotsSettings {
-  readonly port: number;
+  readonly url: string;
   readonly names: readonly string[];
 }
 
-const { port, names } = workerSettings<NamedBotsSettings>();
+const logger = { debug() {}, info() {}, warn() {}, error() {} };
+const { url, names } = workerSettings<NamedBotsSettings>();
 const bots = await Promise.all(
   names.map(async (name) => {
-    const connection = new RedisConnection({ host: '127.0.0.1', port });
-    const subscriber = new RedisSubscriber({ connection, name });
-    subscriber.subscribe(FILLS, () => {});
+    const connection = new RedisConnection({ url, logger });
+    const subscriber = new RedisSubscriber({ connection, name, logger });
+    const publisher = new RedisPublisher({ connection, name, logger });
+    const { TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;
+    subscriber.subscribe(
+      TRADE_COMMANDS,
+      async ({ id = '', message_type: action, sender: by }) => {
+        if (action !== 'resume') return;
+        await publisher.publish(COMMAND_RESULTS, { command_id: id, bot: name, action, outcome: 'done', by });
+      },
+      { keys: [name] },
+    );
     await subscriber.startListening();
-    return { connection, subscriber };
+    return { connection, subscriber, publisher };
   }),
 );
 
 onRequest('end', async () => {
   await Promise.all(
-    bots.map(async ({ connection, subscriber }) => {
+    bots.map(async ({ connection, subscriber, publisher }) => {
       await subscriber.close();
+      await publisher.close();
       await connection.close();
     }),
   );
