@@ -120,19 +120,20 @@ async function checkSubject(
       return checkLatency(roundTripsMs[0] ?? 0, limits);
     }
     case 'gateway':
-      return checkStored(context, CHANNELS.FEED_STATUS, name, (value) => checkGateway(value, limits));
+      return checkStored(context, CHANNELS.FEED_STATUS, name, () => (value) => checkGateway(value, limits));
     case 'feed':
-      return checkStored(context, CHANNELS.FEED_STATUS, name, (value) => checkFeed(value, limits));
+      return checkStored(context, CHANNELS.FEED_STATUS, name, () => (value) => checkFeed(value, limits));
     case 'channel':
       return checkNewest(
         await readStoredValues(context.connection(), checkStoring(name)),
         name ?? '',
         limits,
       );
-    case 'bot': {
-      const present = await presentInstances(context);
-      return checkStored(context, CHANNELS.BOT_STATUS, name, (value) => checkBot(value, limits, present));
-    }
+    case 'bot':
+      return checkStored(context, CHANNELS.BOT_STATUS, name, async () => {
+        const present = await presentInstances(context);
+        return (value) => checkBot(value, limits, present);
+      });
   }
 }
 
@@ -155,11 +156,17 @@ function checkStoring(name: string | undefined): Channel {
   throw new UsageError(`${channel} stores no messages, so their age is not known. Give it a history.`);
 }
 
+type Judge = (value: StoredValue) => CheckResult;
+
+/**
+ * @param newJudge called after the values were read: a bot that starts in between is there when its presence is read
+ *   and not called gone, and one that ends is not called running
+ */
 async function checkStored(
   context: Context,
   channel: Channel,
   name: string | undefined,
-  judge: (value: StoredValue) => CheckResult,
+  newJudge: () => Judge | Promise<Judge>,
 ): Promise<CheckResult> {
   const values = await readStoredValues(context.connection(), channel);
   const isSelected = (value: StoredValue) =>
@@ -167,7 +174,7 @@ async function checkStored(
     value.key === name ||
     (channel === CHANNELS.FEED_STATUS && isFeedNamed(value, name));
   const selected = values.filter(isSelected);
-  if (selected.length > 0) return combinedResult(selected.map(judge));
+  if (selected.length > 0) return combinedResult(selected.map(await newJudge()));
   const summary = name === undefined ? `No status on ${channel}` : `No status of ${name} on ${channel}`;
   return { status: 'critical', summary, metrics: [] };
 }
