@@ -89,7 +89,7 @@ export class PresenceDesk {
     this.#testbed.note(`${what} after ${took} ms`);
   }
 
-  /** As `timed`, with an ask in flight to each: it fails as soon as PRESENCE has reported the end, and so do new ones. */
+  /** As `timed`, with an ask in flight to each: it fails as soon as PRESENCE has reported the end, as do new ones. */
   async timedEnd(...[state, names, limitMs, what, act]: Parameters<PresenceDesk['timed']>): Promise<void> {
     const asks = await Promise.all(names.map((name) => this.#inFlight(name)));
     await this.timed(state, names, limitMs, what, act);

@@ -1,7 +1,7 @@
 // All scenarios, in the order of their numbers.
 
 import type { Scenario } from '../scenario.ts';
-import { asksOverCuts } from './asks.ts';
+import { asksOverCuts, asksOverMemoryLoss, asksOverRestarts } from './asks.ts';
 import { clientKill, manyReconnect } from './cuts.ts';
 import { nameTaken, writerCut, writerReplySwallowed } from './exclusive-link.ts';
 import { olderSnapshot, promotedReplica, tornAppendOnlyFile } from './forgotten-tail.ts';
@@ -69,6 +69,8 @@ export const SCENARIOS: readonly Scenario[] = [
   withoutInfo,
   awayDuringTakeovers,
   asksOverCuts,
+  asksOverMemoryLoss,
+  asksOverRestarts,
   hostileNumbers,
   hostileFrames,
   hostileStrings,

@@ -1,6 +1,7 @@
 // The scenarios on clusters and Sentinel groups, in the order of their numbers.
 
 import type { Scenario } from '../scenario.ts';
+import { asksOnCluster } from './asks.ts';
 import {
   clusterDown,
   clusterIsolated,
@@ -37,6 +38,7 @@ export const FAILOVERS: readonly Scenario[] = [
   sentinelTwoCandidates,
   sentinelPresence,
   clusterPresence,
+  asksOnCluster,
 ];
 
 /** With `--cluster --long`. */

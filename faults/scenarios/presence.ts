@@ -1,5 +1,5 @@
-// Presence of 50 named bots in five processes: crash, orderly end, SIGSTOP, cut links, restart of Redis. Asks in flight to
-// each of those that end.
+// Presence of 50 named bots in five processes: crash, orderly end, SIGSTOP, cut links, restart of Redis; and asks in
+// flight to each of those that end.
 
 import { ok } from 'node:assert/strict';
 import { PresenceDesk } from '../presence-desk.ts';

@@ -1,16 +1,22 @@
-// Asks over links that are cut: a desk asks a bot thousands of times, and every outcome is checked.
+// Asks over faults: a desk asks a bot thousands of times, and every outcome is checked.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '@tickbus/test-kit/random';
 import type { Logger } from 'tickbus';
-import { defineBot } from 'tickbus/bot';
-import { CHANNELS } from 'tickbus/constants';
 import { AskError, RedisPublisher } from 'tickbus/publisher';
+import { type AskedBot, type AskedPair, startAskedBot, TRADE } from './asked-bot.ts';
 import { TcpProxy } from './proxy.ts';
 
 export interface AskOverCutsOptions {
-  /** Port of the server on 127.0.0.1. The desk and the bot have a proxy each. */
-  readonly port: number;
+  /** Port of the server on 127.0.0.1. The desk and the bot have a proxy each, and their links are cut. */
+  readonly port?: number;
+  /** The address of a cluster, in place of `port`. No links are cut. */
+  readonly url?: string;
+  /** What is asked on. Default: TRADE_COMMANDS, of a bot made with the kit. */
+  readonly pair?: AskedPair;
+  /** Called `faults` times in the course of the asks, for example to restart the server. The bot is replaced, too. */
+  readonly fault?: () => Promise<void>;
+  readonly faults?: number;
   readonly count: number;
   readonly random: Random;
   readonly logger: Logger;
@@ -29,7 +35,6 @@ export interface AskReport {
 }
 
 const IN_FLIGHT = 40;
-const BOT = 'asked';
 /** Per cent of the asks before which a link is cut, or whose reply is dropped. */
 const CUT_PERCENT = 3;
 const RECONNECT_MS = 50;
@@ -43,46 +48,63 @@ const NEVER_OBEYED = new Set([
 const MAYBE_OBEYED = new Set(['TICKBUS_NO_ANSWER', 'TICKBUS_OUTCOME_UNKNOWN']);
 
 export async function askOverCuts(options: AskOverCutsOptions): Promise<AskReport> {
-  const { port, random, logger } = options;
-  await using ofDesk = await TcpProxy.start({ port, random });
-  await using ofBot = await TcpProxy.start({ port, random });
+  const { port, url, random, logger, pair = TRADE } = options;
+  if (url !== undefined) return askOver(options, pair, logger, url, url, undefined);
+  const target = { port: port ?? 0, random };
+  await using ofDesk = await TcpProxy.start(target);
+  await using ofBot = await TcpProxy.start(target);
+  return await askOver(options, pair, logger, urlOf(ofDesk), urlOf(ofBot), { ofDesk, ofBot });
+}
+
+async function askOver(
+  options: AskOverCutsOptions,
+  pair: AskedPair,
+  logger: Logger,
+  deskUrl: string,
+  botUrl: string,
+  proxies: Proxies | undefined,
+): Promise<AskReport> {
   const obeyed = new Map<string, number>();
-  await using bot = defineBot({ name: BOT, url: urlOf(ofBot), logger }).onCommand(
-    'cancel_all',
-    ({ id = '' }) => {
-      obeyed.set(id, (obeyed.get(id) ?? 0) + 1);
-      return { outcome: 'done' };
-    },
-  );
-  await using desk = new RedisPublisher({ url: urlOf(ofDesk), sender: 'desk', logger });
-  await bot.start();
-  const run = new AskRun(options, desk, { ofDesk, ofBot });
+  const newBot = () => startAskedBot(pair, { url: botUrl, logger, obeyed });
+  await using desk = new RedisPublisher({ url: deskUrl, sender: 'desk', logger });
+  const run = new AskRun(options, { pair, desk, proxies, newBot }, await newBot());
   await run.all();
   return run.report(obeyed);
 }
 
+interface Proxies {
+  readonly ofDesk: TcpProxy;
+  readonly ofBot: TcpProxy;
+}
+
+interface AskParts {
+  readonly pair: AskedPair;
+  readonly desk: RedisPublisher;
+  readonly proxies: Proxies | undefined;
+  readonly newBot: () => Promise<AskedBot>;
+}
+
 class AskRun {
   readonly #options: AskOverCutsOptions;
-  readonly #desk: RedisPublisher;
-  readonly #proxies: { readonly ofDesk: TcpProxy; readonly ofBot: TcpProxy };
+  readonly #parts: AskParts;
   /** The outcomes of each ask, by id. */
   readonly #ended = new Map<string, string[]>();
+  #bot: AskedBot;
+  #faulting: Promise<void> = Promise.resolve();
   #next = 0;
   #cuts = 0;
 
-  constructor(
-    options: AskOverCutsOptions,
-    desk: RedisPublisher,
-    proxies: { readonly ofDesk: TcpProxy; readonly ofBot: TcpProxy },
-  ) {
+  constructor(options: AskOverCutsOptions, parts: AskParts, bot: AskedBot) {
     this.#options = options;
-    this.#desk = desk;
-    this.#proxies = proxies;
+    this.#parts = parts;
+    this.#bot = bot;
   }
 
   /** Always as many asks in flight, until each has ended. */
   async all(): Promise<void> {
     await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#askUntilDone()));
+    await this.#faulting;
+    await this.#bot.close();
   }
 
   report(obeyed: ReadonlyMap<string, number>): AskReport {
@@ -107,21 +129,30 @@ class AskRun {
       const id = `ask-${String(this.#next++).padStart(6, '0')}`;
       const ends: string[] = [];
       this.#ended.set(id, ends);
-      if (this.#options.random.percent(CUT_PERCENT)) this.#cut(id);
-      const type = 'cancel_all';
-      await this.#desk
-        .ask(CHANNELS.TRADE_COMMANDS, { bot: BOT }, { type, id, timeoutMs: this.#options.timeoutMs })
-        .then(
-          ({ outcome, command_id }) => ends.push(command_id === id ? outcome : `the answer to ${command_id}`),
-          (error: unknown) => ends.push(codeOf(error)),
-        );
+      const { count, faults = 0, random, timeoutMs } = this.#options;
+      if (random.percent(CUT_PERCENT)) this.#cut(id);
+      if (faults > 0 && this.#next % Math.ceil(count / (faults + 1)) === 0) this.#fault();
+      await this.#parts.pair.ask(this.#parts.desk, { id, timeoutMs }).then(
+        ({ outcome, command_id }) => ends.push(command_id === id ? outcome : `the answer to ${command_id}`),
+        (error: unknown) => ends.push(codeOf(error)),
+      );
       // Otherwise most asks would fail while a link reconnects.
       if (ends[0] !== 'done') await delay(RECONNECT_MS);
     }
   }
 
+  /** The bot that follows knows nothing of what the former one has obeyed. */
+  #fault(): void {
+    const { fault = async () => {} } = this.#options;
+    this.#faulting = this.#faulting.then(async () => {
+      await Promise.all([fault(), this.#bot.close()]);
+      this.#bot = await this.#parts.newBot();
+    });
+  }
+
   #cut(id: string): void {
-    const { ofDesk, ofBot } = this.#proxies;
+    if (this.#parts.proxies === undefined) return;
+    const { ofDesk, ofBot } = this.#parts.proxies;
     this.#cuts++;
     switch (this.#options.random.pick(['desk', 'bot', 'reply'])) {
       case 'desk':
