@@ -1,4 +1,4 @@
-// Asks a bot that does not answer. Arguments: URL, name of the bot. It prints `published`, then the code of the outcome.
+// Asks a bot that does not answer. Arguments: URL, name of the bot. It prints `published`, then the code of its error.
 
 import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
