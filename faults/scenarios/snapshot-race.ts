@@ -144,6 +144,7 @@ class InterleavingTransport implements SubscribingTransport {
   protected readonly at: (step: SubscriptionStep) => Promise<void>;
   readonly connect: SubscribingTransport['connect'];
   readonly publish: SubscribingTransport['publish'];
+  readonly adopt: SubscribingTransport['adopt'];
   readonly areListenersNamed: SubscribingTransport['areListenersNamed'];
   readonly readHistory: SubscribingTransport['readHistory'];
   readonly head: SubscribingTransport['head'];
@@ -158,6 +159,7 @@ class InterleavingTransport implements SubscribingTransport {
     this.at = at;
     this.connect = () => inner.connect();
     this.publish = (...args) => inner.publish(...args);
+    this.adopt = (...args) => inner.adopt(...args);
     this.areListenersNamed = (...args) => inner.areListenersNamed(...args);
     this.readHistory = (...args) => inner.readHistory(...args);
     this.head = (...args) => inner.head(...args);

@@ -9,6 +9,7 @@ import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { checkOptionNames, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
+import { Adopter } from './subscribe/adopter.ts';
 import { SubscriberBase } from './subscribe/subscriber-base.ts';
 import { named } from './transport/named-transport.ts';
 import type { Connection } from './transport/port.ts';
@@ -37,6 +38,12 @@ export type RedisSubscriberOptions = SharedOptions & {
    * subscribes to the channel of a gateway.
    */
   freshness?: FreshnessTimes | false | undefined;
+  /**
+   * Keeps messages of plain clients as last values, on the subscribed channels that are defined with `adopt: true`. So
+   * late subscribers get them, marked `adopted: true`. Any number of programs can do this at the same time. The user
+   * needs the permission to write last values; without it, one warning is logged. Default false.
+   */
+  adopt?: boolean | undefined;
 };
 
 const FEEDS: FeedChannels = {
@@ -51,6 +58,7 @@ const NAMES: OptionNames<RedisSubscriberOptions> = {
   uniqueName: true,
   clock: true,
   freshness: true,
+  adopt: true,
 };
 const FRESHNESS_NAMES: OptionNames<FreshnessTimes> = { missedHeartbeats: true, linkTimeoutMs: true };
 
@@ -66,6 +74,7 @@ export class RedisSubscriber extends SubscriberBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
   readonly #member: Membership | undefined;
+  readonly #adopter: Adopter | undefined;
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisSubscriberOptions = {}) {
@@ -76,6 +85,9 @@ export class RedisSubscriber extends SubscriberBase {
     const { connection, isOwned } = connectionFrom(options);
     const { clock = systemClock } = options;
     const logger = containedLogger(options.logger);
+    const adopter = options.adopt
+      ? new Adopter({ transport: connection.publishing, clock, logger })
+      : undefined;
     const member = memberOf({ connection, clock, logger }, options);
     super({
       transport: member ? named(connection.subscribing, () => member.isSeen) : connection.subscribing,
@@ -88,15 +100,18 @@ export class RedisSubscriber extends SubscriberBase {
       }),
       feeds: options.freshness === false ? undefined : FEEDS,
       freshness: options.freshness || undefined,
+      adopter,
     });
     this.#connection = connection;
     this.#ownsConnection = isOwned;
     this.#member = member;
     if (member) member.onNameTaken = (error) => this.reportNameTaken(error);
+    this.#adopter = adopter;
   }
 
   override async close(options?: { timeoutMs?: number }): Promise<void> {
     await super.close(options);
+    this.#adopter?.close();
     await this.#member?.leave();
     if (this.#ownsConnection) await this.#connection.close();
   }

@@ -29,8 +29,13 @@ export const CHANNELS = Object.freeze({
    * keeps the last 1,000 to repair gaps.
    */
   COMMAND_RESULTS,
-  /** Status of each bot. Key: bot. Type `bot_status`. */
-  BOT_STATUS: defineChannel('BOT_STATUS', { kind: 'state', key: 'bot', messages: { bot_status: botStatus } }),
+  /** Status of each bot. Key: bot. Type `bot_status`. The status of a plain client is adopted as a last value. */
+  BOT_STATUS: defineChannel('BOT_STATUS', {
+    kind: 'state',
+    key: 'bot',
+    adopt: true,
+    messages: { bot_status: botStatus },
+  }),
   /**
    * Status of each broker feed. Key: the feed's name, or the channel of a feed that publishes on another channel than
    * PRICE_DATA, so that two accounts of one broker do not overwrite each other. Type `feed_status`.

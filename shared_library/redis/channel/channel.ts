@@ -5,6 +5,7 @@ import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
 import { checkChannelOptions } from './check-channel.ts';
 import {
+  checkedAdopt,
   checkedAnswers,
   checkedDuration,
   checkedFraming,
@@ -64,6 +65,8 @@ export interface Channel<
    * Milliseconds that a key may go without updates while its feed is alive; undefined: the `maxAgeMs` of the call.
    */
   readonly maxQuietMs: number | undefined;
+  /** Whether subscribers with the option `adopt` keep messages of plain clients as last values (kind `state`). */
+  readonly adopt: boolean;
   /** The channel on which the receivers of a command answer (kind `command`), for `publisher.ask`. */
   readonly answers: A extends AnswerSchemas ? Channel<A> : undefined;
   /** Whether messages have a key, so that subscriptions can filter by `keys`. */
@@ -145,6 +148,12 @@ export type ChannelOptions<M extends MessageSchemas, A extends AnswerSchemas = A
          * alive. A subscription or a call can set another bound. Default: the `maxAgeMs` of the call.
          */
         maxQuietMs?: number;
+        /**
+         * Whether messages of plain clients, which have no number, become last values: marked `adopted: true`, and only
+         * while a subscriber with the option `adopt` hears them, such as the monitor or a gateway. Not for channels
+         * that a gateway feeds. Default false.
+         */
+        adopt?: boolean;
       })
   | (CommonOptions<M> &
       FramingOption & {
@@ -212,6 +221,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   readonly expiresInMs: number | undefined;
   readonly gateway: boolean;
   readonly maxQuietMs: number | undefined;
+  readonly adopt: boolean;
   readonly framing: Framing;
   readonly partitions: number | undefined;
   readonly answers: Channel<AnswerSchemas> | undefined;
@@ -231,6 +241,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
     this.gateway = (options.kind === 'state' || options.kind === 'event') && options.gateway === true;
     this.maxQuietMs =
       options.kind === 'state' ? checkedDuration(name, 'maxQuietMs', options.maxQuietMs) : undefined;
+    this.adopt = options.kind === 'state' && checkedAdopt(name, options);
     this.framing = checkedFraming(name, options);
     this.partitions = checkedPartitions(name, options);
     this.answers = checkedAnswers(name, options);

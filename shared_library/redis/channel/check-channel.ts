@@ -24,6 +24,7 @@ const NAMES = {
   key: true,
   gateway: true,
   maxQuietMs: true,
+  adopt: true,
   history: true,
   expiresInMs: true,
   answers: true,

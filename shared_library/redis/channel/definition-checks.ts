@@ -92,6 +92,20 @@ export function checkedAnswers<A extends { readonly kind: ChannelKind }>(
   throw invalid(name, 'has `answers` that are no channel of kind "event". Use one, such as COMMAND_RESULTS.');
 }
 
+export function checkedAdopt(
+  name: string,
+  { adopt = false, gateway }: { adopt?: boolean; gateway?: boolean },
+): boolean {
+  if (typeof adopt !== 'boolean')
+    throw invalid(name, `has the invalid adopt ${printable(String(adopt))}. Use true or false.`);
+  if (adopt && gateway === true)
+    throw invalid(
+      name,
+      'has `adopt`, and a gateway feeds it, which alone writes its values. Remove one of both.',
+    );
+  return adopt;
+}
+
 export function checkedDuration(name: string, field: string, value: number | undefined): number | undefined {
   if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
   throw invalid(name, `has the invalid ${field} ${value}. Use a number of milliseconds above 0.`);

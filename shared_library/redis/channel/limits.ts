@@ -20,6 +20,12 @@ export const MAX_DEMAND = 200_000;
  */
 export const MAX_CHANNEL_KEYS = 50_000;
 
+/**
+ * Messages of plain clients are adopted under a new key only below this number of last values. So they leave the other
+ * keys to tickbus publishers.
+ */
+export const MAX_ADOPTED_KEYS = 10_000;
+
 /** The maximum length of the history of a channel, in messages. */
 export const MAX_HISTORY = 100_000;
 /** The maximum length of the history of one key, in messages. */

@@ -30,7 +30,7 @@ export function partitionSpecs(channel: ChannelSpec, partitions: number): readon
 
 /** A partition as a channel: the same messages, under its own name. */
 export function partitionChannel(channel: Channel, index: number, partitions: number): Channel {
-  const { messages, defaultType, expiresInMs, gateway, maxQuietMs, answers, keyed, framing } = channel;
+  const { messages, defaultType, expiresInMs, gateway, maxQuietMs, adopt, answers, keyed, framing } = channel;
   const spec = { ...(partitionSpecs(channel, partitions)[index] as ChannelSpec), framing };
   return {
     ...spec,
@@ -39,6 +39,7 @@ export function partitionChannel(channel: Channel, index: number, partitions: nu
     expiresInMs,
     gateway,
     maxQuietMs,
+    adopt,
     answers,
     keyed,
     partitions,

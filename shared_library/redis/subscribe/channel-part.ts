@@ -11,7 +11,8 @@ import type { ChannelStatus } from './status.ts';
 import { Subscription } from './subscription.ts';
 
 export interface PartOptions
-  extends Pick<ChannelReaderOptions, 'transport' | 'clock' | 'since'>,
+  extends Pick<ChannelReaderOptions, 'transport' | 'clock' | 'since' | 'adopted'>,
+    Pick<ChannelReaderOptions['hooks'], 'onPlain'>,
     Pick<Required<LatestValuesOptions>, 'isPinned' | 'onEvicted'> {
   /** The channel, or its partition as a channel. */
   readonly channel: Channel;
@@ -32,6 +33,8 @@ const MAX_BYTES = 128 * 1024 * 1024;
 export class Part {
   /** The name on the server, which is also the name of its link on a cluster. */
   readonly name: string;
+  /** The channel, or its partition as a channel. */
+  readonly channel: Channel;
   readonly reader: ChannelReader;
   /** The latest values of the keys of this part; undefined unless the channel is of kind `state`. */
   readonly values: LatestValues | undefined;
@@ -40,10 +43,12 @@ export class Part {
   readonly #layout: number;
   #partitions: number | undefined;
 
-  constructor({ channel, onAnswer, mayDeliver, onPartitions, onStatus, onInvalid, ...options }: PartOptions) {
+  constructor(all: PartOptions) {
+    const { channel, onAnswer, mayDeliver, onPartitions, onStatus, onInvalid, onPlain, ...options } = all;
     const { layout = 1 } = channel;
     this.#layout = layout;
     this.name = channel.name;
+    this.channel = channel;
     this.values = channel.kind === 'state' ? this.#createValues(layout, options) : undefined;
     this.reader = new ChannelReader({
       ...options,
@@ -55,6 +60,7 @@ export class Part {
         onDistrust: () => this.values?.clear(),
         values: this.values,
         onAnswer,
+        onPlain,
         mayDeliver: mayDeliver && ((recorded = layout) => mayDeliver(recorded)),
         onPartitions: (recorded = layout) => {
           this.#partitions = recorded;

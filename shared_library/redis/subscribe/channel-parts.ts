@@ -4,24 +4,18 @@ import type { Channel } from '../channel/channel.ts';
 import { partitionChannel } from '../channel/partition-specs.ts';
 import { partitionOf } from '../channel/partitions.ts';
 import type { TickbusError } from '../errors.ts';
-import type { LatestValues, LatestValuesOptions } from '../freshness/latest-values.ts';
-import type { Clock } from '../runtime/clock.ts';
-import type { FenceToken, Transport } from '../transport/port.ts';
+import type { LatestValues } from '../freshness/latest-values.ts';
+import type { FenceToken } from '../transport/port.ts';
 import type { Position } from '../wire/position.ts';
-import { neededPartitions, Part } from './channel-part.ts';
+import { neededPartitions, Part, type PartOptions } from './channel-part.ts';
 import type { ChannelReader } from './channel-reader.ts';
 import { earlier, sumOf } from './combined-figures.ts';
 import type { Receiver } from './fan-out.ts';
-import type { OnInvalidFrame } from './invalid-messages.ts';
 import type { ChannelStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 
-export interface ChannelPartsOptions extends Pick<Required<LatestValuesOptions>, 'isPinned' | 'onEvicted'> {
-  readonly channel: Channel;
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly onStatus: (status: ChannelStatus) => void;
-  readonly onInvalid: OnInvalidFrame;
+export interface ChannelPartsOptions
+  extends Omit<PartOptions, 'since' | 'onAnswer' | 'mayDeliver' | 'onPartitions'> {
   /** The server of a part answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
   readonly onAnswer: (part: string, sentAt: number, serverAt: number) => void;
   /** Called with the name of a part that is added, and of one that is removed. `values`: only for kind `state`. */
@@ -129,6 +123,12 @@ export class ChannelParts {
     };
   }
 
+  /** Where the server keeps the last value of a key, and the position that has been received there. */
+  placeOf(key: string): { readonly channel: Channel; readonly position: Position | undefined } {
+    const { channel, reader } = this.#partOf(key);
+    return { channel, position: reader.position };
+  }
+
   /** The keys that have a latest value. */
   *keys(): Iterable<string> {
     for (const { values } of this.#all) if (values !== undefined) yield* values.keys();
@@ -217,15 +217,11 @@ export class ChannelParts {
   }
 
   #createPart(channel: Channel, index?: number, since?: Position): Part {
-    const { transport, clock, onInvalid, onAnswer, onAdded, isPinned, onEvicted } = this.#options;
+    const { onAnswer, onAdded } = this.#options;
     const part = new Part({
+      ...this.#options,
       channel,
-      transport,
-      clock,
       since,
-      onInvalid,
-      isPinned,
-      onEvicted,
       onStatus: (status) => this.#onStatus(status, index),
       onAnswer: (sentAt, serverAt) => onAnswer(channel.name, sentAt, serverAt),
       mayDeliver: index === undefined ? (partitions) => this.#mayOwnDeliver(partitions) : undefined,

@@ -8,6 +8,7 @@ import type { Envelope } from '../wire/envelope.ts';
 import type { Message } from '../wire/message.ts';
 import { validMessage } from '../wire/payload-schema.ts';
 import { isBeyond, type Position } from '../wire/position.ts';
+import { AdoptedValues } from './adopted-values.ts';
 import { Decoder } from './decoder.ts';
 import { FanOut } from './fan-out.ts';
 import { InvalidMessages, type OnInvalidFrame } from './invalid-messages.ts';
@@ -39,6 +40,8 @@ interface ChannelReaderHooks {
   readonly mayDeliver?: ((partitions: number | undefined) => boolean) | undefined;
   /** The number of partitions that the server has recorded, in an answer after which nothing is missing. */
   readonly onPartitions?: ((partitions: number | undefined) => void) | undefined;
+  /** Called with each message of a plain client as it arrives, before it is delivered or held. */
+  readonly onPlain?: ((message: Envelope) => void) | undefined;
 }
 
 export interface ChannelReaderOptions {
@@ -47,6 +50,8 @@ export interface ChannelReaderOptions {
   readonly clock: Clock;
   /** The position from which the channel is read; undefined: from the first message after the start. */
   readonly since?: Position | undefined;
+  /** Shared by all parts of a channel. Default: one of its own. */
+  readonly adopted?: AdoptedValues | undefined;
   readonly hooks: ChannelReaderHooks;
 }
 
@@ -58,6 +63,7 @@ export class ChannelReader {
   readonly #fanOut: FanOut;
   readonly #invalid: InvalidMessages;
   readonly #replays: Replays;
+  readonly #adopted: AdoptedValues;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
 
@@ -74,9 +80,11 @@ export class ChannelReader {
         onValue && ((key, message) => onValue(key, message, message && this.#decoder.bytesOf(message))),
     });
     const fanOut = this.#fanOut;
+    this.#adopted = options.adopted ?? new AdoptedValues(channel);
     this.#sequencer = new Sequencer({
       ...options,
       fanOut,
+      adopted: this.#adopted,
       onStatus: (status) => {
         onStatus(status);
         this.#replays.follow(status);
@@ -178,6 +186,7 @@ export class ChannelReader {
   add(receiver: Subscription | Tap, isNew = true): void {
     const { channel, since } = this.#options;
     this.#fanOut.add(receiver);
+    this.#adopted.add(receiver);
     if (isNew && receiver instanceof Subscription) this.#replays.add(receiver);
     if (channel.kind === 'state') this.#sequencer.snapshot();
     else if (this.mode === 'live' || (since !== undefined && this.mode === 'idle'))
@@ -220,9 +229,19 @@ export class ChannelReader {
     return hasReached;
   }
 
+  #hearPlain(message: Envelope): void {
+    const { channel, hooks } = this.#options;
+    if (!channel.adopt) return;
+    this.#adopted.hear(message);
+    hooks.onPlain?.(message);
+  }
+
   async #subscribe(): Promise<void> {
     const { channel, transport } = this.#options;
-    const accept = (message: Envelope) => this.#sequencer.accept(message);
+    const accept = (message: Envelope) => {
+      if (message.seq === undefined) this.#hearPlain(message);
+      this.#sequencer.accept(message);
+    };
     try {
       const unsubscribe = await transport.subscribe(channel, (frame) => {
         this.#decoder.decode(frame, accept);

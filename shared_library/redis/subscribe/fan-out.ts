@@ -100,6 +100,8 @@ export class FanOut {
    */
   dispatch(envelope: Envelope, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
     const { message_type: type, id } = envelope;
+    // Read before the validation, which removes it: a live message may claim it.
+    const marks = envelope.adopted === true ? ADOPTED : SNAPSHOT;
     const isDuplicate = id !== undefined && this.#ids?.has(id) === true;
     if (isDuplicate) this.#duplicates++;
     if (isDuplicate && this.taps.size === 0) return;
@@ -112,7 +114,7 @@ export class FanOut {
       key = keyOfPayload(this.#channel, type, envelope.data);
       if (this.taps.size > 0) {
         message = validMessage(this.#channel, envelope, schema);
-        this.#observe(message, deliveryTo);
+        this.#observe(message, marks, deliveryTo);
         if (isDuplicate) return;
       }
       let last: Subscription | undefined;
@@ -121,7 +123,7 @@ export class FanOut {
         const delivery = deliveryTo(subscription);
         if (delivery === 'skip' || !subscription.matches(type, key)) continue;
         message ??= validMessage(this.#channel, envelope, schema);
-        const delivered = delivery === 'snapshot' ? this.#snapshotOf(message) : message;
+        const delivered = delivery === 'snapshot' ? this.#snapshotOf(message, marks) : message;
         // Recorded before any handler runs, and only for a valid message that a subscription matches.
         if (isFirst && id !== undefined) this.#ids?.add(id);
         if (isFirst && key !== undefined && delivered.seq !== undefined) onValue?.(key, delivered);
@@ -160,12 +162,12 @@ export class FanOut {
     return [...this.subscriptions].some((subscription) => subscription.matches(message_type, key));
   }
 
-  #observe(message: Message, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
+  #observe(message: Message, marks: Marks, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
     for (const tap of this.taps) {
       const delivery = deliveryTo(tap);
       if (delivery === 'skip') continue;
       const own = this.#isShared ? copyMessage(message) : message;
-      tap.observe(delivery === 'snapshot' ? { ...own, snapshot: true } : own, delivery);
+      tap.observe(delivery === 'snapshot' ? { ...own, ...marks } : own, delivery);
     }
   }
 
@@ -179,12 +181,17 @@ export class FanOut {
   }
 
   /** If there is only one receiver, the message is marked in place instead of copied. */
-  #snapshotOf(message: Message): Message {
+  #snapshotOf(message: Message, marks: Marks): Message {
     if (this.#isShared) {
-      const copy = { ...message, snapshot: true as const };
+      const copy = { ...message, ...marks };
       recordSize(copy, largeSizeOf(message));
       return copy;
     }
-    return Object.assign(message, { snapshot: true as const });
+    return Object.assign(message, marks);
   }
 }
+
+/** The marks of a stored message. */
+type Marks = Pick<Message, 'snapshot' | 'adopted'>;
+const SNAPSHOT: Marks = { snapshot: true };
+const ADOPTED: Marks = { snapshot: true, adopted: true };

@@ -4,6 +4,7 @@ import type { Channel } from '../channel/channel.ts';
 import type { ChannelState } from '../transport/port.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { isBeyond, type Position, positionOf } from '../wire/position.ts';
+import type { AdoptedValues } from './adopted-values.ts';
 import { decodeKept, type OnInvalid } from './decoder.ts';
 import type { DeliveryReports } from './delivery-reports.ts';
 import { EpochTops } from './epoch-tops.ts';
@@ -21,6 +22,7 @@ export interface RecoveryOptions {
   readonly reports: DeliveryReports;
   readonly progress: Progress;
   readonly held: HeldMessages;
+  readonly adopted: AdoptedValues;
   /** Called if a last value of a `state` channel may be forged: forget all last values. The real ones follow. */
   readonly onDistrust?: (() => void) | undefined;
   /** The latest values of the subscriptions. Undefined: a receiver gets all last values again after a doubtful loss. */
@@ -33,17 +35,31 @@ export class Recovery {
   /** The receivers whose keys the recovery in flight reads; undefined if it reads all keys. */
   #readFor: readonly Receiver[] | undefined;
   #isDelivering = false;
+  /** True from when a last value may be forged, until all receivers of the `state` channel have got all last values. */
   #isDistrusted = false;
   /** The invalid messages that the last plan found. They are reported only if the plan is carried out. */
   #invalid: Parameters<OnInvalid>[] = [];
+  /** The adopted values that the last plan found. */
+  #adopted: readonly Envelope[] = [];
+  /** When the read for the recovery was sent; see `AdoptedValues.now`. */
+  #readAt = 0;
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
   }
 
+  /** Whether the recovery must read all last values, not only those after the confirmed position. */
+  needsSnapshot(isNewLink: boolean): boolean {
+    const { channel, fanOut } = this.#options;
+    if (channel.kind !== 'state') return false;
+    // Adopted values have no position, so those that were published while the link was down are among all.
+    return fanOut.hasNewReceiver || this.#isDistrusted || (channel.adopt && isNewLink);
+  }
+
   /** Called when the read for a recovery is sent. */
   begin(): void {
-    const { fanOut } = this.#options;
+    const { fanOut, adopted } = this.#options;
+    this.#readAt = adopted.now();
     this.#readFor = fanOut.keys && fanOut.receivers;
   }
 
@@ -55,11 +71,6 @@ export class Recovery {
   /** True while recovered messages are delivered. */
   get isDelivering(): boolean {
     return this.#isDelivering;
-  }
-
-  /** True from when a last value may be forged, until all receivers of the `state` channel have got all last values. */
-  get isDistrusted(): boolean {
-    return this.#isDistrusted;
   }
 
   /** Returns false, without effect, if the last values are already distrusted or the kind is not `state`. */
@@ -86,7 +97,9 @@ export class Recovery {
     const isBelow = position?.epoch === head.epoch && head.seq < position.seq;
     this.#reached.add(isBelow && !isNewLink ? head : this.#provedPosition(head, isNewLink));
     const isForgotten = state.isForgotten === true || (isNewLink && isBelow);
-    const kept = decodeKept(entries, (...found) => this.#invalid.push(found));
+    const stored = decodeKept(entries, (...found) => this.#invalid.push(found));
+    const kept = stored.filter((message) => !isAdopted(message));
+    this.#adopted = stored.filter(isAdopted);
     const plan = planRecovery({
       channel,
       progress,
@@ -143,7 +156,18 @@ export class Recovery {
       const deliveryTo = deliveryOf(recovered, isComplete, forNew, isForAll, hasJoined);
       fanOut.dispatch(message, (receiver) => (receivers.has(receiver) ? deliveryTo(receiver) : 'skip'));
     }
+    for (const value of this.#adopted) this.#deliverAdopted(value, receivers, isForAll);
     this.#isDelivering = false;
+  }
+
+  #deliverAdopted(value: Envelope, receivers: ReadonlySet<Receiver>, isForAll: boolean): void {
+    const { fanOut, adopted } = this.#options;
+    const isDue = (receiver: Receiver) =>
+      receivers.has(receiver) && (isForAll || adopted.lacks(receiver, value));
+    const due = new Set(fanOut.receivers.filter(isDue));
+    if (due.size === 0) return;
+    adopted.hear(value, this.#readAt);
+    fanOut.dispatch(value, (receiver) => (due.has(receiver) ? 'snapshot' : 'skip'));
   }
 
   /**
@@ -156,6 +180,10 @@ export class Recovery {
     if (isNewLink && channel.kind === 'state') return confirmed;
     return position?.epoch === head.epoch || position?.epoch === confirmed?.epoch ? position : undefined;
   }
+}
+
+function isAdopted({ adopted, seq }: Envelope): boolean {
+  return adopted === true && seq === undefined;
 }
 
 function isProvedBy(head: Position, message: Envelope): boolean {

@@ -15,7 +15,7 @@ import type { ChannelStatus } from './status.ts';
 
 export interface SequencerOptions
   extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer' | 'onPartitions'>,
-    Pick<RecoveryOptions, 'fanOut' | 'onInvalid' | 'onDistrust' | 'values'> {
+    Pick<RecoveryOptions, 'fanOut' | 'onInvalid' | 'onDistrust' | 'values' | 'adopted'> {
   /** See `ChannelReaderOptions.since`. */
   readonly since?: Position | undefined;
   /** See `ChannelReaderHooks.mayDeliver`. */
@@ -230,8 +230,8 @@ export class Sequencer {
   }
 
   #read(): void {
-    const { channel, fanOut } = this.#options;
-    this.#readsSnapshot = channel.kind === 'state' && (fanOut.hasNewReceiver || this.#recovery.isDistrusted);
+    const { channel } = this.#options;
+    this.#readsSnapshot = this.#recovery.needsSnapshot(this.#isNewLink);
     this.#recovery.begin();
     const heldBeforeRead = this.#held.all.length;
     // A new subscriber needs no history: what was published after it subscribed has arrived.

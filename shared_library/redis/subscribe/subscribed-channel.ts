@@ -7,6 +7,8 @@ import type { Freshness, FreshnessInput } from '../freshness/freshness.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
+import { AdoptedValues } from './adopted-values.ts';
+import type { Adopter } from './adopter.ts';
 import { ChannelParts } from './channel-parts.ts';
 import type { EventLoopTurn } from './event-loop-turn.ts';
 import { isExpired } from './expiry.ts';
@@ -23,6 +25,7 @@ export interface SubscribedChannelOptions {
   readonly freshness: Pick<Freshness, 'recordServerTime' | 'serverNow' | 'add' | 'remove'>;
   /** Shared by all handlers of the subscriber. */
   readonly turn: EventLoopTurn;
+  readonly adopter?: Pick<Adopter, 'hear'> | undefined;
   /** The name of the subscriber in its demand for keys. */
   readonly name: string;
 }
@@ -44,13 +47,15 @@ export class SubscribedChannel {
   };
 
   constructor(options: SubscribedChannelOptions) {
-    const { channel, transport, clock, reports, freshness } = options;
+    const { channel, transport, clock, reports, freshness, adopter } = options;
     this.#options = options;
     this.channel = channel;
     this.parts = new ChannelParts({
       channel,
       transport,
       clock,
+      adopted: new AdoptedValues(channel),
+      onPlain: adopter && ((message) => adopter.hear(channel, message, (key) => this.parts.placeOf(key))),
       onStatus: (status) => reports.status(status),
       onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
       onAnswer: (part, sentAt, serverAt) => freshness.recordServerTime(part, sentAt, serverAt),

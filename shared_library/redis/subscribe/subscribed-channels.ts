@@ -13,6 +13,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { ChannelLinkStatus, LinkStatus } from '../transport/link-status.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
+import type { Adopter } from './adopter.ts';
 import { EventLoopTurn } from './event-loop-turn.ts';
 import { type ChannelLag, LagMonitor } from './lag-monitor.ts';
 import type { Reports } from './reports.ts';
@@ -34,6 +35,8 @@ export interface SubscriberSettings {
   readonly onConnected?: (() => Promise<void>) | undefined;
   /** Called with the names of all channels when a channel is added or removed. */
   readonly onChannels?: ((names: Iterable<string>) => void) | undefined;
+  /** Keeps messages of plain clients as last values, on channels with `adopt`. The caller closes it. */
+  readonly adopter?: Pick<Adopter, 'hear'> | undefined;
 }
 
 const LINK_IS_DOWN = 'The link to Redis is down.';
@@ -202,7 +205,7 @@ export class SubscribedChannels {
       const text = `The channel ${channel} is already subscribed with another definition. Share one definition of it.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
-    const { transport, clock, name = 'subscriber' } = this.#settings;
+    const { transport, clock, adopter, name = 'subscriber' } = this.#settings;
     const subscribed = new SubscribedChannel({
       channel,
       transport,
@@ -210,6 +213,7 @@ export class SubscribedChannels {
       reports: this.#reports,
       freshness: this.freshness,
       turn: this.#turn,
+      adopter,
       name,
     });
     if (this.#isListening) subscribed.demand?.start();

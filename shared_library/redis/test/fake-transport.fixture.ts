@@ -54,6 +54,10 @@ export class FakeTransport implements Transport {
     return this.onRead(since);
   }
 
+  async adopt(): Promise<never[]> {
+    return [];
+  }
+
   async areListenersNamed(_channel: unknown): Promise<undefined> {}
 
   async readHistory(..._: Parameters<Transport['readHistory']>): Promise<HistoryPage> {

@@ -7,6 +7,7 @@ export function named(transport: Transport, isSeen: () => boolean): Transport {
     byChannel: transport.byChannel === true,
     connect: () => transport.connect(),
     publish: (...call) => transport.publish(...call),
+    adopt: (...call) => transport.adopt(...call),
     subscribe: (channel, onFrame) => transport.subscribe(channel, onFrame, isSeen()),
     areListenersNamed: (channel) => transport.areListenersNamed(channel),
     read: (...call) => transport.read(...call),

@@ -32,6 +32,10 @@ class NamespacedTransport implements Transport {
     return this.#transport.publish(this.#specIn(channel), ...others);
   }
 
+  adopt(...[channel, messages]: Parameters<Transport['adopt']>) {
+    return this.#transport.adopt(this.#specIn(channel), messages);
+  }
+
   subscribe(...[channel, ...others]: Parameters<Transport['subscribe']>) {
     return this.#transport.subscribe(this.#specIn(channel), ...others);
   }

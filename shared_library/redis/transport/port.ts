@@ -3,6 +3,7 @@
 import type { ChannelSpec } from '../channel/channel.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Position } from '../wire/position.ts';
+import type { Adopting } from './adoption-port.ts';
 import type { HistoryReader } from './history-port.ts';
 import type { ChannelLinkStatus, LinkStatus } from './link-status.ts';
 import type { Listening } from './listener-port.ts';
@@ -11,7 +12,7 @@ import type { Listening } from './listener-port.ts';
  * One link to the server. It delivers replies and pushed messages in order. So a reply is a barrier: when it arrives,
  * all messages that the server sent before it have arrived.
  */
-export interface Transport extends HistoryReader, Listening {
+export interface Transport extends HistoryReader, Listening, Adopting {
   /** Resolves when the link is connected. Rejects without retrying if the first one fails. Can be called again. */
   connect(): Promise<void>;
   /**

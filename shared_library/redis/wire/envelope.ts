@@ -24,6 +24,8 @@ export interface Envelope {
    * if the server's clock is set back.
    */
   readonly at?: number;
+  /** True for a stored last value that a plain client has published; see `adopt` of `defineChannel`. */
+  readonly adopted?: true;
   /** Id of a command, at most 128 characters (UTF-16 units). By default a UUIDv7. */
   readonly id?: string;
   /**

@@ -13,6 +13,11 @@ export interface Message<Type extends string = string, Data = unknown>
   readonly data: DeepReadonly<Data>;
   /** True for a stored value that was read from the server, on subscribing or after a gap. */
   readonly snapshot?: true;
+  /**
+   * True for such a value that a plain client has published (`adopt` of `defineChannel`). It has no position, and `at`
+   * is the server time at which a tickbus process heard it.
+   */
+  readonly adopted?: true;
   /** Number of older messages of this key that this message replaced, because the handler was behind. */
   readonly conflated?: number;
 }

@@ -82,6 +82,7 @@ export function validMessage(
   message.data = validatePayload(channel, envelope.message_type, envelope.data, schema);
   if ('snapshot' in message) delete message.snapshot;
   if ('conflated' in message) delete message.conflated;
+  if ('adopted' in message) delete message.adopted;
   return message;
 }
 

@@ -1,6 +1,7 @@
 // Contract of the Transport port: both transports pass the same tests.
 
 import { afterEach, beforeEach, describe } from 'vitest';
+import { describeAdoption } from './adoption-contract.ts';
 import { describeDemand } from './demand-contract.ts';
 import { describeHistory } from './history-contract.ts';
 import { describeLastValues } from './last-values-contract.ts';
@@ -22,6 +23,7 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
     describeRead(harness);
     describeHistory(harness);
     describeLastValues(harness);
+    describeAdoption(harness);
     describeSubscribe(harness);
     describeLease(harness);
     describePartitions(harness);

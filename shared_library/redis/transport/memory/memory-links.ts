@@ -6,6 +6,7 @@ import { TickbusError } from '../../errors.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
 import type { Position } from '../../wire/position.ts';
+import type { Adoption, PlainMessage } from '../adoption-port.ts';
 import { cancelledError } from '../cancelled-error.ts';
 import type { HistoryPage, HistoryQuery } from '../history-port.ts';
 import type { LinkStatus } from '../link-status.ts';
@@ -90,6 +91,11 @@ export class MemoryTransport implements Transport {
     // As over a network, a reply takes a turn of the event loop, so that a publishing loop does not starve others.
     await new Promise<void>((resolve) => setImmediate(resolve));
     return receipt;
+  }
+
+  async adopt(channel: ChannelSpec, messages: readonly PlainMessage[]): Promise<readonly Adoption[]> {
+    this.#assertConnected();
+    return this.#server.adopt(this.#specIn(channel), messages);
   }
 
   async subscribe(

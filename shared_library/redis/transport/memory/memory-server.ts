@@ -9,6 +9,7 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { positioned } from '../../wire/position-prefix.ts';
+import type { Adoption, PlainMessage } from '../adoption-port.ts';
 import { countKeys, demandEntry, demandFullError } from '../demand-entries.ts';
 import type { HistoryPage, HistoryQuery, StoredEntry } from '../history-port.ts';
 import type {
@@ -21,6 +22,8 @@ import type {
   Receipt,
   SetPartitionsOptions,
 } from '../port.ts';
+import { adoptInto } from './adoption.ts';
+import { encodeFrames, utf8 } from './frames.ts';
 import { checkKeyLimit, lastValues, storeLast } from './last-values.ts';
 import { emptyChannel, type ServerChannel, type ServerLease } from './server-channel.ts';
 
@@ -79,6 +82,16 @@ export class MemoryServer {
     return repeated.size === 0 ? receipt : { ...receipt, repeated };
   }
 
+  adopt(spec: ChannelSpec, messages: readonly PlainMessage[]): Adoption[] {
+    const channel = this.#channel(spec.name);
+    const { partitions, last } = channel;
+    if (partitions !== undefined && partitions !== (spec.layout ?? 1))
+      throw new PartitionsChangedError(spec, partitions);
+    const isLeased = this.#heldLease(channel) !== undefined;
+    const now = this.#clock.now();
+    return messages.map((message) => (isLeased ? 'leased' : adoptInto(last, message, now)));
+  }
+
   /** Publishes raw bytes, like a plain client. Returns the number of subscriptions that they reached. */
   publishRaw(name: string, frame: Uint8Array): number {
     const { listeners } = this.#channel(name);
@@ -101,7 +114,7 @@ export class MemoryServer {
     const { last, history } = this.#channel(spec.name);
     const { position: head, ...now } = this.head(spec);
     const kept = spec.kind === 'state' ? lastValues(last, keys) : history.all;
-    const inEpoch = since?.epoch === head.epoch;
+    const inEpoch = since?.epoch === head.epoch && head.epoch !== ORIGIN.epoch;
     const entries = kept
       .filter(({ position }) => !inEpoch || (position.epoch === head.epoch && position.seq > since.seq))
       .sort((a, b) => a.position.epoch - b.position.epoch || a.position.seq - b.position.seq)
@@ -252,7 +265,8 @@ export class MemoryServer {
   /** After the lease of an exclusive writer expires, nobody can publish until the next acquisition. */
   #checkFence(spec: ChannelSpec, channel: ServerChannel, token: FenceToken | undefined): void {
     const held = this.#heldLease(channel)?.token;
-    const isBlocked = held === undefined && hasExclusiveWriter(spec) && !channel.isReleased;
+    const hasExclusiveWriter = spec.kind === 'state' || spec.kind === 'event';
+    const isBlocked = held === undefined && hasExclusiveWriter && !channel.isReleased;
     if (held !== token || isBlocked) throw fencedError(spec);
   }
 
@@ -271,14 +285,6 @@ export class MemoryServer {
   }
 }
 
-const utf8 = new TextEncoder();
-
-/** Frames of single messages, or one frame with a JSON array. */
-function encodeFrames({ framing }: ChannelSpec, texts: readonly string[]): Uint8Array[] {
-  if (texts.length === 0) return [];
-  return (framing === 'batch' ? [`[${texts.join(',')}]`] : texts).map((text) => utf8.encode(text));
-}
-
 function store(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: StoredEntry): void {
   if (spec.kind === 'state') storeLast(channel.last, message, kept);
   channel.history.store(spec, message.key, kept);
@@ -289,8 +295,4 @@ function fencedError({ name }: ChannelSpec): TickbusError {
     'TICKBUS_FENCED',
     `Nothing was published on ${name}: the caller does not hold its lease.`,
   );
-}
-
-function hasExclusiveWriter({ kind }: ChannelSpec): boolean {
-  return kind === 'state' || kind === 'event';
 }

@@ -1,8 +1,8 @@
 // The data of one channel on the in-memory server.
 
 import { ORIGIN, type Position } from '../../wire/position.ts';
-import type { StoredEntry } from '../history-port.ts';
 import type { EarlierPublish, FenceToken } from '../port.ts';
+import type { LastValue } from './adoption.ts';
 import { MemoryHistory } from './history.ts';
 
 /** A lease. During a hold-off `nobody` holds it, so that no candidate can acquire it. */
@@ -21,7 +21,7 @@ export interface ServerChannel {
   isReleased: boolean;
   /** The recorded number of partitions. */
   partitions: number | undefined;
-  readonly last: Map<string, StoredEntry>;
+  readonly last: Map<string, LastValue>;
   readonly history: MemoryHistory;
   readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
   /** Demand entries, with their expiry by the monotonic clock. */

@@ -9,6 +9,7 @@ import { READ_HISTORY } from './history-script.ts';
 import { ACTIVATE_LEASE, RELEASE_LEASE, RENEW_LEASE, RESERVE_LEASE } from './lease/lease-scripts.ts';
 import { SET_PARTITIONS } from './partitions-script.ts';
 import { READ_CHANNEL } from './read-script.ts';
+import { ADOPT } from './writers/adopt-script.ts';
 import { publishScript } from './writers/shared-writer.ts';
 
 export interface ClientSettings extends RedisAddress {
@@ -76,6 +77,7 @@ function newTemplate() {
     scripts: {
       publishBatch: script(publishScript('PUBLISH')),
       publishShardedBatch: script(publishScript('SPUBLISH')),
+      adopt: script(ADOPT),
       readChannel: script(READ_CHANNEL),
       readHistory: script(READ_HISTORY),
       setPartitions: script(SET_PARTITIONS),

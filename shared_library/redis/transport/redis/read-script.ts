@@ -38,7 +38,8 @@ local is_other_branch = branch and branch ~= head[3] and 1 or 0
 local holder = type(lease) == 'string' and lease or ''
 local partitions = recorded_partitions(KEYS[1], head[4]) or ''
 local result = { epoch, top, at, entries, is_other_branch, holder, '', partitions }
-local in_epoch = epoch == since_epoch
+-- Adopted values can be stored before anything is published; there is no epoch then.
+local in_epoch = epoch ~= '0' and epoch == since_epoch
 after = tonumber(after)
 if in_epoch and tonumber(top) <= after then return result end
 local limit = up_to ~= '' and up_to ~= top and tonumber(up_to)

@@ -5,6 +5,7 @@ import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
+import type { Adoption, PlainMessage } from '../adoption-port.ts';
 import type { HistoryPage, HistoryQuery } from '../history-port.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
@@ -35,6 +36,7 @@ import { areListenersNamed } from './listener-count.ts';
 import { setPartitionsArguments } from './partitions-script.ts';
 import { redisDemand } from './redis-demand.ts';
 import { RedisLink } from './redis-link.ts';
+import { adoptArguments, parseAdoptions } from './writers/adopt-script.ts';
 import { confirmed, ReplicaWait, unconfirmedError } from './writers/replica-wait.ts';
 import { parseReceipt, partitionsChanged, publishArguments } from './writers/shared-writer.ts';
 
@@ -94,6 +96,13 @@ export class RedisTransport implements Transport {
         unconfirmedError(channel.name, reason, this.#settings),
       );
     });
+  }
+
+  async adopt(channel: ChannelSpec, messages: readonly PlainMessage[]): Promise<readonly Adoption[]> {
+    const { keys, args } = adoptArguments(channel, messages);
+    const adopt = (client: RedisClient) => client.adopt(keys, args);
+    const refused = (error: unknown) => Promise.reject(partitionsChanged(channel, error) ?? error);
+    return parseAdoptions(await this.#run((client) => adopt(client).catch(refused)));
   }
 
   async subscribe(

@@ -5,6 +5,7 @@ import { TickbusError } from '../../../errors.ts';
 import { Emitter, type Unsubscribe } from '../../../runtime/emitter.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
+import type { Adoption, PlainMessage } from '../../adoption-port.ts';
 import type { HistoryPage, HistoryQuery } from '../../history-port.ts';
 import type { ChannelLinkStatus, LinkStatus } from '../../link-status.ts';
 import type {
@@ -50,6 +51,10 @@ export class ClusterTransport implements Transport {
 
   async publish(channel: ChannelSpec, ...call: Tail<Parameters<Transport['publish']>>): Promise<Receipt> {
     return (await this.#ready(channel)).publish(channel, ...call);
+  }
+
+  async adopt(channel: ChannelSpec, messages: readonly PlainMessage[]): Promise<readonly Adoption[]> {
+    return (await this.#ready(channel)).adopt(channel, messages);
   }
 
   async subscribe(
