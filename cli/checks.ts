@@ -100,7 +100,8 @@ export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult 
 }
 
 /**
- * Only presence knows whether a bot is there: a status outlives its bot. So it counts as past without it.
+ * Only presence knows whether a bot is there: a status outlives its bot. So it counts as past without it. Presence knows
+ * no plain client, so the instance that one names is ignored.
  *
  * @param present the instances in PRESENCE; undefined if the user may not read them
  */
@@ -114,16 +115,18 @@ export function checkBot(
   const { bot, state, detail, instance, status_interval_ms = 2_000 } = status;
   const metric = metricOf('heartbeat', value.ageMs, limits, 3 * status_interval_ms, 10 * status_interval_ms);
   const about = detail === undefined ? '' : ` (${detail.replace(/\.$/, '')})`;
+  const isPlain = value.envelope.adopted === true;
   const ago = `${duration(value.ageMs)} ago`;
-  if (instance !== undefined && present?.has(instance) === false && state !== 'stopped') {
+  if (!isPlain && instance !== undefined && present?.has(instance) === false && state !== 'stopped') {
     const summary = `${bot} is gone: it crashed, hangs or lost its link. It reported ${state}${about} ${ago}`;
     return { status: 'critical', summary, metrics: [metric] };
   }
-  const isThere = instance !== undefined && present?.has(instance) === true;
+  const isThere = !isPlain && instance !== undefined && present?.has(instance) === true;
+  const reported = `${bot}${isPlain ? ', a plain client,' : ''} reported ${state}${about} ${ago}`;
   const summary =
-    isThere || state === 'stopped'
+    isThere || (state === 'stopped' && !isPlain)
       ? `${bot} is ${state}${about}, last report ${ago}`
-      : `${bot} reported ${state}${about} ${ago}`;
+      : reported;
   const byState: Partial<Record<BotStatus['state'], Status>> = {
     paused: 'warning',
     stopping: 'warning',

@@ -28,6 +28,8 @@ export interface BotVerdictRow {
   readonly up_ms: number | undefined;
   readonly behind: number | undefined;
   readonly detail: string | undefined;
+  /** True for the status of a plain client, which a tickbus process has kept. */
+  readonly adopted: boolean;
 }
 
 /** Status intervals that a bot may miss. A bot without a reported interval is assumed to use 2 s. */
@@ -61,7 +63,7 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
   await watching(context, options.watch, async () => {
     const values = await readStoredValues(connection, CHANNELS.BOT_STATUS);
     lines = values
-      .map(({ envelope, ageMs }) => botVerdictRow(envelope.data, ageMs))
+      .map(({ envelope, ageMs }) => botVerdictRow(envelope.data, ageMs, envelope.adopted))
       .filter((line) => line !== undefined);
     return options.json ? lines.map((line) => JSON.stringify(line)) : tableOf(context, lines);
   });
@@ -71,7 +73,7 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
 }
 
 /** undefined for an invalid status. */
-export function botVerdictRow(data: unknown, ageMs: number): BotVerdictRow | undefined {
+export function botVerdictRow(data: unknown, ageMs: number, adopted = false): BotVerdictRow | undefined {
   const { data: status } = botStatus.safeParse(data);
   if (status === undefined) return undefined;
   const { bot, state, detail, started_at, behind, status_interval_ms = DEFAULT_INTERVAL_MS } = status;
@@ -84,18 +86,19 @@ export function botVerdictRow(data: unknown, ageMs: number): BotVerdictRow | und
     up_ms: started_at === undefined || state === 'stopped' ? undefined : Math.max(0, Date.now() - started_at),
     behind,
     detail,
+    adopted,
   };
 }
 
 function tableOf({ terminal }: Context, lines: readonly BotVerdictRow[]): string[] {
-  const rows = lines.map(({ bot, state, age_ms, verdict, up_ms, behind, detail }) => [
+  const rows = lines.map(({ bot, state, age_ms, verdict, up_ms, behind, detail, adopted }) => [
     printable(bot, 40),
     state,
     terminal.paint(COLOURS[verdict], verdict),
     timeText(age_ms),
     up_ms === undefined ? '-' : timeText(up_ms),
     behind === undefined ? '-' : String(behind),
-    printable(detail ?? '', 80),
+    printable([...(adopted ? ['(plain client)'] : []), ...(detail ? [detail] : [])].join(' '), 80),
   ]);
   const align = ['left', 'left', 'left', 'right', 'right', 'right', 'left'] as const;
   return fittingTable(['BOT', 'STATE', 'VERDICT', 'AGE', 'UP', 'BEHIND', 'DETAIL'], rows, align, {

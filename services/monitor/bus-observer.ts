@@ -43,7 +43,7 @@ export class BusObserver {
     const channels = withOwnChannels(options.channels ?? []);
     this.#names = channels.map(({ name }) => name);
     this.#options = options;
-    this.#subscriber = new RedisSubscriber({ connection, logger, name: 'monitor' });
+    this.#subscriber = new RedisSubscriber({ connection, logger, name: 'monitor', adopt: true });
     const sources = {
       latestOf: (symbol: string, channel: PriceChannel) => this.#priceVerdict(symbol, channel),
       reportOf: (channel: Channel) => this.#subscriber.status(channel) ?? this.#venues.reportOf(channel),

@@ -78,6 +78,8 @@ export interface BotRow {
   readonly heardAt: number;
   /** Whether the bot's next status is overdue. Always false for a bot that has reported `stopped`. */
   readonly overdue: boolean;
+  /** True if the status is of a plain client: it has no number, and no presence proves that the bot is there. */
+  readonly isPlain?: true;
   /** Differs between the runs of a bot. */
   readonly instance?: string;
   readonly startedAt?: number;

@@ -5,6 +5,7 @@ import { type StatusPages, startStatusPages } from '@tickbus/status-pages';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
 import { priceChannel, venueOf } from 'tickbus/constants';
+import { BotStatusAdopter } from './bot-status-adopter.ts';
 import { type GatewayConfig, helpText, readConfig } from './config.ts';
 import { secretsOf } from './feeds/feed-kind.ts';
 import { FEED_KINDS } from './feeds/registry.ts';
@@ -34,10 +35,12 @@ async function serve(config: GatewayConfig): Promise<void> {
   const secrets = secretsOf(FEED_KINDS[config.FEED], config.feedSettings);
   const recorder = await recorderFor(config, { name: recordingName(config), secrets, logger });
   const gateway = createGateway({ ...optionsFrom(config, recorder), connection, logger });
+  const adopter = new BotStatusAdopter({ connection, logger });
   const failure = Promise.race([linkFailure(connection), gateway.failure]);
   let http: StatusPages | undefined;
   const stop = async () => {
     await gateway.stop();
+    await adopter.close();
     await recorder?.close();
     await http?.close();
     await connection.close();
@@ -45,6 +48,7 @@ async function serve(config: GatewayConfig): Promise<void> {
   try {
     http = await serveHttp(config, gateway, recorder);
     await gateway.start();
+    adopter.start();
   } catch (error) {
     await stop();
     throw error;

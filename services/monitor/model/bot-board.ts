@@ -58,7 +58,7 @@ export class BotBoard {
    * @param heardAt when the status was published, by the local clock; earlier than now for a snapshot
    * @param now when the status was received
    */
-  recordStatus({ data }: BotStatusMessage, heardAt: number, now = heardAt): void {
+  recordStatus({ data, seq }: BotStatusMessage, heardAt: number, now = heardAt): void {
     const { state, status_interval_ms: intervalMs = DEFAULT_INTERVAL_MS } = data;
     const bot = rowName(data.bot);
     const before = this.#rows.get(bot);
@@ -66,7 +66,11 @@ export class BotBoard {
     const since = startOf(data, before, startedAt);
     const command = this.#commands.get(bot);
     // An earlier command was sent to a predecessor of this name.
-    const row = rowOf(bot, data, heardAt, command !== undefined && command.at > since ? command : undefined);
+    const own = command !== undefined && command.at > since ? command : undefined;
+    const row = {
+      ...rowOf(bot, data, heardAt, own),
+      ...(seq === undefined && { isPlain: true as const }),
+    };
     this.#reporters.set(bot, { intervalMs, startedAt }, now);
     this.#rows.set(bot, row);
     if (before?.state !== state)

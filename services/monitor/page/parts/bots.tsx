@@ -47,11 +47,12 @@ export function Bots() {
 }
 
 function BotTableRow({ row }: { row: BotRow }) {
-  const { bot, state, overdue, startedAt, behind, detail, subscriptions } = row;
+  const { bot, state, overdue, isPlain, startedAt, behind, detail, subscriptions } = row;
   return (
     <tr data-bot={bot} data-state={overdue ? 'overdue' : state} title={detailsOf(row)}>
       <th scope="row">
         {bot}
+        {isPlain && <span class="secondary">plain client</span>}
         {subscriptions !== undefined && <span class="secondary">{subscriptions.join('; ')}</span>}
       </th>
       <td class="bot-state">

@@ -1,9 +1,9 @@
 // Other clients on the same Redis: redis-py (Debian's python3-redis) reads and publishes tickbus messages.
 
-import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { LACKS_PYTHON, runPython } from '@tickbus/test-kit/python';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
@@ -16,17 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.kill());
 
-/** Command of a Python with redis-py. Without such a Python the tests are skipped, except in CI. */
-const python = ['python3', '/usr/bin/python3'].find((command) => {
-  try {
-    execFileSync(command, ['-c', 'import redis'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-});
-
-describe.skipIf(python === undefined && process.env.CI !== 'true')('redis-py', () => {
+describe.skipIf(LACKS_PYTHON)('redis-py', () => {
   it('reads plain JSON with the four standard fields from PRICE_DATA', async () => {
     const child = runPython(`
 import json, redis, sys
@@ -94,9 +84,3 @@ it('every message on the wire is one JSON document with a position', async () =>
   );
   plain.destroy();
 });
-
-function runPython(program: string) {
-  if (python === undefined)
-    throw new Error('Python with redis-py is needed. Type: apt-get install python3-redis');
-  return spawn(python, ['-c', program], { stdio: ['ignore', 'pipe', 'inherit'] });
-}
