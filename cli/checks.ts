@@ -100,8 +100,8 @@ export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult 
 }
 
 /**
- * Only presence knows whether a bot is there: a status outlives its bot. So it counts as past without it. Presence knows
- * no plain client, so the instance that one names is ignored.
+ * Only presence knows whether a bot is there: a status outlives its bot. So it counts as past without it. The instance
+ * that a plain client names is ignored, because presence does not know plain clients.
  *
  * @param present the instances in PRESENCE; undefined if the user may not read them
  */

@@ -1,4 +1,4 @@
-// A bot in Python that publishes its status with a plain PUBLISH: `bots`, `check bot`, the monitor and a late subscriber
+// A bot in Python that publishes its status with a plain PUBLISH: `bots`, `check bot`, the monitor and late subscribers
 // see it, marked, and nobody says that it is running once it is dead.
 
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// Keeps the statuses of bots that are plain clients as last values of BOT_STATUS, while the gateway runs, also on standby.
+// Keeps the statuses of bots that are plain clients as last values of BOT_STATUS, on standby, too.
 
 import { type Connection, type Logger, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';

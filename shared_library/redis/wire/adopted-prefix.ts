@@ -30,7 +30,7 @@ export function adoptedText(at: number, { tail }: AdoptableText): string {
   return `${AT}${Math.floor(at)}${tail}`;
 }
 
-/** Lua functions `adopted(at, tail)`, with `at` as text, and `adoption_of(text)`: its `at`, timestamp and tail, or nil. */
+/** Lua functions `adopted(at, tail)`, with `at` as text, and `adoption_of(text)`: `at`, timestamp and tail, or nil. */
 export const LUA_ADOPTED = `
 local function adopted(at, tail) return '${AT}' .. at .. tail end
 local function adoption_of(text)

@@ -27,6 +27,17 @@ describe('a channel', () => {
     expect(() => Object.assign(channel, { name: 'OTHER' })).toThrow(TypeError);
   });
 
+  it('adopts messages of plain clients only if its definition says so', () => {
+    const adopting = { kind: 'state', key: 'symbol', messages, adopt: true } as const;
+    expect(channel.adopt).toBe(false);
+    expect(defineChannel('A', adopting).adopt).toBe(true);
+    expect(defineChannel('A', { ...adopting, adopt: false, gateway: true }).adopt).toBe(false);
+    defining('A', { ...adopting, gateway: true }).toThrow(invalidOption(/a gateway feeds it/));
+    defining('A', { ...adopting, adopt: 'yes' }).toThrow(invalidOption(/invalid adopt yes/));
+    // An option of another kind has no effect.
+    expect(defineChannel('A', { kind: 'event', messages, ...{ adopt: true } }).adopt).toBe(false);
+  });
+
   it('defaults to the first message type, no history and no expiry', () => {
     expect(channel).toMatchObject({ kind: 'state', defaultType: 'tick', history: 0, expiresInMs: undefined });
     expect(defineChannel('E', { kind: 'event', messages })).toMatchObject({ history: 0, keyed: false });
