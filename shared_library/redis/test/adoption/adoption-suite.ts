@@ -34,7 +34,12 @@ const textOf = ({ data, snapshot, adopted }: Message) => {
   return `${symbol} ${n}${snapshot ? ' stored' : ''}${adopted ? ' adopted' : ''}`;
 };
 
-export function describeAdoptionBy(name: string, start: () => Promise<AdoptionServer>): void {
+/** @param isOrdered whether messages of a channel and of its partitions arrive in the order in which they were sent */
+export function describeAdoptionBy(
+  name: string,
+  start: () => Promise<AdoptionServer>,
+  isOrdered = true,
+): void {
   describe(`adopted values: ${name}`, () => {
     let server: AdoptionServer;
     const closing: (() => Promise<unknown>)[] = [];
@@ -91,6 +96,20 @@ export function describeAdoptionBy(name: string, start: () => Promise<AdoptionSe
       expect(live.subscriber.status(channel)).toMatchObject({ gaps: 0, invalid: 0, mode: 'live' });
     });
 
+    it('a handler that is added later gets it, too, and the earlier ones get nothing again', async () => {
+      const channel = newChannel();
+      const { subscriber, texts } = await adopterOf(channel);
+      await send(channel, { symbol: 'A', n: 1 });
+      await expect.poll(() => late(channel)).toEqual(['A 1 stored adopted']);
+      const added = new EventRecorder<Message>();
+      subscriber.tap(channel, ({ message }) => added.add(message as Message));
+      await added.reaches(1);
+      await send(channel, { symbol: 'A', n: 2 });
+      await added.reaches(2);
+      expect(added.items.map(textOf)).toEqual(['A 1 stored adopted', 'A 2']);
+      expect(texts()).toEqual(['A 1', 'A 2']);
+    });
+
     it('is not a fresh value: latest and requireFresh do not return it', async () => {
       const channel = newChannel();
       await adopterOf(channel);
@@ -131,13 +150,22 @@ export function describeAdoptionBy(name: string, start: () => Promise<AdoptionSe
         await adopterOf(channel);
         await adopterOf(channel);
         const random = newRandom();
-        const joined: Awaited<ReturnType<typeof subscriberOf>>[] = [];
+        const joining: ReturnType<typeof subscriberOf>[] = [];
         const sent = new Map<string, number>();
         for (let n = 1; n <= 120; n++) {
           const symbol = `S${random.int(1, 5)}`;
           sent.set(symbol, n);
           await send(channel, { symbol, n });
-          if (n % 10 === 0) joined.push(await subscriberOf(channel));
+          if (n % 5 !== 0) continue;
+          joining.push(subscriberOf(channel));
+          if (parts > 1 && !isOrdered) await joining.at(-1);
+        }
+        const joined = await Promise.all(joining);
+        // Who joins between a message and its adoption misses it until the next message of the key.
+        for (const symbol of sent.keys()) {
+          const n = 121 + [...sent.keys()].indexOf(symbol);
+          sent.set(symbol, n);
+          await send(channel, { symbol, n });
         }
         for (const { messages } of joined) {
           const newest = () =>

@@ -4,9 +4,14 @@ import { LocalCluster } from '@tickbus/local-redis/cluster';
 import { silentLogger as logger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { RedisConnection } from '../../connection.ts';
-import { describeAdoptionBy } from './adoption-suite.ts';
+import { type AdoptionServer, describeAdoptionBy } from './adoption-suite.ts';
 
-describeAdoptionBy('cluster', async () => {
+/** Each partition has a link of its own, so nothing orders its messages with those of the channel. */
+const IS_ORDERED = false;
+
+describeAdoptionBy('cluster', start, IS_ORDERED);
+
+async function start(): Promise<AdoptionServer> {
   const cluster = await LocalCluster.start();
   const client = (port: number) => createClient({ url: `redis://127.0.0.1:${port}` }).connect();
   const clients = new Map<number, ReturnType<typeof client>>();
@@ -22,4 +27,4 @@ describeAdoptionBy('cluster', async () => {
       await cluster[Symbol.asyncDispose]();
     },
   };
-});
+}
