@@ -10,6 +10,7 @@ import {
   systemClock,
   type TradeChannel,
 } from 'tickbus';
+import { readStored } from 'tickbus/admin';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -17,7 +18,7 @@ import { BarPublisher } from './bar-publisher.ts';
 import type { BarStats, Readiness, Role } from './bar-stats.ts';
 import { BarBuilder, type BuilderOptions } from './bars/bar-builder.ts';
 import { Publications } from './bars/publications.ts';
-import { precedes, readStored } from './stored-messages.ts';
+import { precedes } from './stored-messages.ts';
 import { TradeIntake } from './trade-intake.ts';
 
 export interface BarServiceOptions extends Omit<BuilderOptions, 'maxTrades'> {
@@ -202,12 +203,15 @@ export class BarService {
 
   async #readBars() {
     const { connection, bars } = this.#options;
-    const { messages } = await readStored(connection.publishing, bars);
-    const isTrimmed = messages.length >= bars.history;
+    const parts = await readStored(connection.publishing, bars, ({ data, epoch, seq }) => {
+      const { data: valid } = bar.safeParse(data);
+      return valid && { bar: valid, epoch, seq };
+    });
     return {
-      bars: messages.flatMap(({ data }) => bar.safeParse(data).data ?? []),
-      first: messages[0] ?? {},
-      isTrimmed,
+      bars: parts.flatMap(({ messages }) => messages.map((message) => message.bar)),
+      // With several partitions, the subscriber has no position to compare it with.
+      first: parts[0]?.messages[0] ?? {},
+      isTrimmed: parts.some(({ isFull }) => isFull),
     };
   }
 

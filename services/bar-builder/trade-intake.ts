@@ -7,13 +7,15 @@ import {
   type Envelope,
   type FeedStatus,
   type MessageOf,
+  type Position,
   type TradeChannel,
   tradeChannel,
 } from 'tickbus';
+import { readStored } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import type { RedisSubscriber } from 'tickbus/subscriber';
 import type { Arrival, BarBuilder } from './bars/bar-builder.ts';
-import { precedes, readStored, unbroken } from './stored-messages.ts';
+import { precedes, unbroken } from './stored-messages.ts';
 
 export interface TradeIntakeOptions {
   readonly subscriber: RedisSubscriber;
@@ -37,6 +39,11 @@ export class TradeIntake {
   readonly #options: TradeIntakeOptions;
   /** What arrived before the stored trades were read; undefined after that. */
   #early: (TradeMessage | 'gap')[] | undefined = [];
+  /** The first and the last of the stored messages of each instrument. They can also arrive from the subscription. */
+  readonly #stored = new Map<
+    string,
+    { readonly first: Partial<Position>; readonly last: Partial<Position> }
+  >();
   /** Whether the feed receives what the venue sends; undefined before the first status. */
   #flows: boolean | undefined;
   /** When the feed became live, by the server's clock. */
@@ -64,20 +71,19 @@ export class TradeIntake {
    */
   async start(): Promise<void> {
     const { transport, channel, builder, clock } = this.#options;
-    const { messages, at } = await readStored(transport, channel);
-    const early = this.#early ?? [];
-    const firstLive = early.find((one) => one !== 'gap');
+    const { messages, at } = unbroken(await readStored(transport, channel, (message) => message));
     const liveSince = this.#liveSince ?? Number.NEGATIVE_INFINITY;
-    const stored = unbroken(messages).filter(
-      (one) => (one.at ?? 0) >= liveSince && (firstLive === undefined || precedes(one, firstLive)),
-    );
+    const stored = messages.filter((one) => (one.at ?? 0) >= liveSince);
     // Without stored trades, all trades are known from the subscription on.
     if (stored.length === 0) builder.start(at);
     const now = clock.monotonic();
     for (const message of stored) {
       const publishedAt = message.at ?? at;
-      this.#apply(checked(message), { monotonic: now - Math.max(0, at - publishedAt), at: publishedAt });
+      const valid = checked(message);
+      if (valid !== undefined) this.#remember(valid);
+      this.#apply(valid, { monotonic: now - Math.max(0, at - publishedAt), at: publishedAt });
     }
+    const early = this.#early ?? [];
     this.#early = undefined;
     for (const one of early) this.#receive(one);
   }
@@ -89,8 +95,26 @@ export class TradeIntake {
     }
     const { builder, clock } = this.#options;
     const monotonic = clock.monotonic();
-    if (one === 'gap') builder.gap(monotonic);
-    else this.#apply(one, { monotonic, at: one.at ?? clock.now() });
+    if (one === 'gap') {
+      builder.gap(monotonic);
+      // Another number of partitions begins with a gap, and positions there do not continue those of before.
+      this.#stored.clear();
+    } else if (!this.#isStored(one)) this.#apply(one, { monotonic, at: one.at ?? clock.now() });
+  }
+
+  /** The messages of an instrument are in one partition, so that their positions can be compared. */
+  #remember(message: TradeMessage): void {
+    const { symbol } = message.data;
+    this.#stored.set(symbol, { first: this.#stored.get(symbol)?.first ?? message, last: message });
+  }
+
+  /** Whether the message was among the stored ones. */
+  #isStored(message: TradeMessage): boolean {
+    const stored = this.#stored.get(message.data.symbol);
+    if (stored === undefined || precedes(message, stored.first)) return false;
+    if (!precedes(stored.last, message)) return true;
+    this.#stored.delete(message.data.symbol);
+    return false;
   }
 
   #apply(message: TradeMessage | undefined, arrival: Arrival): void {

@@ -15,6 +15,7 @@ import type { CommandStates, UserPermissions } from './transport/redis/admin/per
 
 export { parsePartitionName, partitionName } from './channel/partitions.ts';
 export { printable } from './runtime/printable.ts';
+export { readStored, type StoredPart } from './subscribe/stored-parts.ts';
 export type {
   ChannelStats,
   ClockReport,

@@ -1,6 +1,7 @@
 // A bar builder in the process of the test, with a clock that the test drives.
 
 import { silentLogger } from '@tickbus/test-kit';
+import type { Connection } from 'tickbus';
 import { RedisConnection } from 'tickbus/connection';
 import { CHANNELS } from 'tickbus/constants';
 import { ManualClock } from 'tickbus/testing';
@@ -14,16 +15,18 @@ export interface ServiceOptions {
   readonly lengths: readonly string[];
   readonly reviseMs?: number;
   readonly symbols?: readonly string[];
+  /** Default: one to the server. */
+  readonly connection?: Connection;
 }
 
 export class TestBarService implements AsyncDisposable {
   /** Time of the builder. Links and the lease use the system clock. */
   readonly clock = new ManualClock(Date.now());
   readonly #service: BarService;
-  readonly #connection: RedisConnection;
+  readonly #connection: Connection;
 
-  constructor(url: string, { lengths, reviseMs = 900_000, symbols }: ServiceOptions) {
-    this.#connection = new RedisConnection({ url, logger: silentLogger });
+  constructor(url: string, { lengths, reviseMs = 900_000, symbols, connection }: ServiceOptions) {
+    this.#connection = connection ?? new RedisConnection({ url, logger: silentLogger });
     this.#service = new BarService({
       connection: this.#connection,
       trades: CHANNELS.TRADES,

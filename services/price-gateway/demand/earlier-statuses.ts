@@ -1,15 +1,10 @@
 // Finds the instruments that have a status on INSTRUMENT_STATUS, which an earlier gateway may have left behind.
 
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, type InstrumentStatus, instrumentStatus, type PriceChannel } from 'tickbus';
+import { readStored } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
-import { z } from 'zod';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
-
-const message = z.object({ data: instrumentStatus });
-
-/** Statuses that are parsed in one turn of the event loop. */
-const PER_TURN = 500;
 
 /** Delay until the statuses are read again, milliseconds. */
 const RETRY_MS = 5_000;
@@ -46,21 +41,9 @@ async function readStatuses(
   transport: Connection['publishing'],
   { name }: PriceChannel,
 ): Promise<readonly InstrumentStatus[]> {
-  const { entries } = await transport.read(CHANNELS.INSTRUMENT_STATUS);
-  const statuses: InstrumentStatus[] = [];
-  for (const [index, entry] of entries.entries()) {
-    if (index % PER_TURN === PER_TURN - 1) await nextTurn();
-    const status = parseStatus(entry);
-    if (status !== undefined && (status.channel ?? CHANNELS.PRICE_DATA.name) === name) statuses.push(status);
-  }
-  return statuses;
-}
-
-/** Undefined for an entry that is not an instrument status. */
-function parseStatus(entry: Uint8Array): InstrumentStatus | undefined {
-  try {
-    return message.parse(JSON.parse(new TextDecoder().decode(entry))).data;
-  } catch {
-    return undefined;
-  }
+  const parts = await readStored(transport, CHANNELS.INSTRUMENT_STATUS, ({ data }) => {
+    const { data: status } = instrumentStatus.safeParse(data);
+    return (status?.channel ?? CHANNELS.PRICE_DATA.name) === name ? status : undefined;
+  });
+  return parts.flatMap(({ messages }) => messages);
 }
