@@ -26,7 +26,7 @@ export type MappedTrade = Mapped<TradeEvent>;
 
 /**
  * The best bid and ask, under the rules of `MappedTrade`. A side without orders has price 0 and size 0, or the price
- * null; a size of null is unknown.
+ * null; a size of null is unknown. A side that is undefined is invalid, because a misspelt field of the venue is, too.
  */
 export type MappedQuote = {
   readonly [Field in keyof Mapped<QuoteEvent>]: Field extends 'bid' | 'bid_size' | 'ask' | 'ask_size'

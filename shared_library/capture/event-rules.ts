@@ -88,6 +88,19 @@ const SYMBOL: Rule = {
   describe: () => 'a string that neither begins nor ends with a blank',
 };
 const PRICE: Rule = { isValid: isPrice, describe: (value) => numberRule(value, '') };
+/** A side of a quote. A misspelt field of the venue is undefined, too, so that does not mean a side without orders. */
+const SIDE: Rule = {
+  isValid: isPrice,
+  describe: (value) =>
+    value === undefined
+      ? `${PRICE.describe(value)}, or null for a side without orders`
+      : PRICE.describe(value),
+};
+const SIDE_SIZE: Rule = {
+  isValid: isSize,
+  describe: (value) =>
+    value === undefined ? `${SIZE.describe(value)}, or null if it is unknown` : SIZE.describe(value),
+};
 const SIZE: Rule = { isValid: isSize, describe: (value) => numberRule(value, ' that is not negative') };
 const TIME: Rule = {
   isValid: isTime,
@@ -139,10 +152,10 @@ const REFERENCE: readonly Field[] = [
 const RULES: Readonly<Record<VenueEvent['kind'], readonly Field[]>> = {
   trade: [['price', PRICE], ['size', SIZE], ['timestamp', TIME], ...DETAILS],
   quote: [
-    ['bid', PRICE],
-    ['bid_size', SIZE],
-    ['ask', PRICE],
-    ['ask_size', SIZE],
+    ['bid', SIDE],
+    ['bid_size', SIDE_SIZE],
+    ['ask', SIDE],
+    ['ask_size', SIDE_SIZE],
     ['timestamp', TIME],
   ],
   correction: [

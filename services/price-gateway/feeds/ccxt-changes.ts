@@ -12,14 +12,20 @@ export class CcxtChangeDetector {
   readonly #lastQuotes = new Map<string, string>();
   readonly #lastPrices = new Map<string, number>();
   readonly #lastTrades = new Map<string, CcxtTrade>();
-  readonly #isQuoteComplete: boolean;
+  readonly #isQuote: boolean;
+  readonly #quoted: Set<string>;
 
   /**
-   * @param isQuoteComplete whether a ticker without a bid and an ask says that the book is empty. Otherwise it says
-   *   nothing about the book, because some venues send tickers with only the fields that have changed
+   * A side that is undefined is a side without orders: ccxt also leaves out a price of zero, and it merges the partial
+   * tickers of a venue. But tickers of some venues never have sides (ccxt's Manual, "Notes On Ticker Structure"): those
+   * say nothing about the book.
+   *
+   * @param isQuote whether the library returns the top of the book, which always has its sides
+   * @param quoted the symbols of which a ticker had a side, of all connections of the session; grows here
    */
-  constructor(isQuoteComplete: boolean) {
-    this.#isQuoteComplete = isQuoteComplete;
+  constructor(isQuote: boolean, quoted: Set<string>) {
+    this.#isQuote = isQuote;
+    this.#quoted = quoted;
   }
 
   /**
@@ -54,8 +60,8 @@ export class CcxtChangeDetector {
 
   #changedQuote(symbol: string, ticker: CcxtTicker): QuoteEvent | undefined {
     const { bid = 0, bidVolume = 0, ask = 0, askVolume = 0, timestamp } = ticker;
-    const isEmpty = ticker.bid === undefined && ticker.ask === undefined;
-    if (isEmpty && !this.#isQuoteComplete) return undefined;
+    if (ticker.bid !== undefined || ticker.ask !== undefined) this.#quoted.add(symbol);
+    if (!this.#isQuote && !this.#quoted.has(symbol)) return undefined;
     const state = `${bid} ${bidVolume} ${ask} ${askVolume} ${timestamp}`;
     if (state === this.#lastQuotes.get(symbol)) return undefined;
     this.#lastQuotes.set(symbol, state);

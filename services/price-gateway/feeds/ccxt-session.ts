@@ -31,6 +31,8 @@ export class CcxtSession implements Session {
   readonly #watches = new Set<CcxtWatch>();
   /** The requested instruments that have received a price. */
   readonly #priced = new Set<string>();
+  /** The instruments of which a ticker had a bid or an ask. */
+  readonly #quoted = new Set<string>();
   #state: 'changing' | 'settled' | 'closed' = 'changing';
   #requested: ReadonlySet<string>;
   /** The watched symbols, joined by commas; undefined before the first change. */
@@ -75,7 +77,9 @@ export class CcxtSession implements Session {
 
   /** Reports symbols that the venue does not have as refused, and returns the others. */
   #refuseUnknown(requested: ReadonlySet<string>): readonly string[] {
+    const before = this.#priced.size;
     for (const symbol of this.#priced) if (!requested.has(symbol)) this.#priced.delete(symbol);
+    if (this.#priced.size < before) this.#listener.onSubscribed([...this.#priced]);
     return [...requested].filter((symbol) => {
       if (this.#options.markets.has(symbol)) return true;
       const isAll = symbol === '*';
@@ -110,7 +114,7 @@ export class CcxtSession implements Session {
     const delivered = new Promise<void>((resolve) => {
       onDelivery = resolve;
     });
-    const watch = new CcxtWatch({ library, method, exchange }, symbols, {
+    const watch = new CcxtWatch({ library, method, exchange, quoted: this.#quoted }, symbols, {
       onConnected: () => this.#onLive(),
       onEvents: (events) => {
         onDelivery();

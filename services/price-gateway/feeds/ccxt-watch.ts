@@ -12,6 +12,8 @@ export interface CcxtWatchOptions {
   /** An exchange with loaded markets. `CcxtWatch.close` closes it. */
   readonly exchange: CcxtExchange;
   readonly method: CcxtMethod;
+  /** See `CcxtChangeDetector`. */
+  readonly quoted: Set<string>;
 }
 
 export interface CcxtWatchListener {
@@ -37,7 +39,7 @@ export class CcxtWatch {
   constructor(options: CcxtWatchOptions, symbols: readonly string[], listener: CcxtWatchListener) {
     this.#options = options;
     this.#listener = listener;
-    this.#changes = new CcxtChangeDetector(options.method === 'watchBidsAsks');
+    this.#changes = new CcxtChangeDetector(options.method === 'watchBidsAsks', options.quoted);
     options.exchange.onConnected = () => this.#notify(() => listener.onConnected());
     for (const group of this.#groupSymbols(symbols)) this.#startLoop(group);
   }

@@ -41,6 +41,16 @@ it('converts decimal digits as text, and keeps further fields', () => {
 });
 
 it.each([
+  ['bid', 'a number, or decimal digits as text, or null for a side without orders'],
+  ['ask', 'a number, or decimal digits as text, or null for a side without orders'],
+  ['bid_size', 'a number that is not negative, or decimal digits as text, or null if it is unknown'],
+  ['ask_size', 'a number that is not negative, or decimal digits as text, or null if it is unknown'],
+])('refuses a quote whose %s is undefined, and says what a side without orders is', (field, rule) => {
+  const message = `${field} of the quote of "AAPL" must be ${rule}, but was undefined`;
+  expect(() => checkedEvent({ ...quote(1, 2), [field]: undefined })).toThrow(message);
+});
+
+it.each([
   [
     { price: 'n/a' },
     'price of the trade of "AAPL" must be a number, or decimal digits as text, but was "n/a"',
