@@ -58,7 +58,15 @@ export class TradeGaps {
     }
   }
 
+  /**
+   * Of an instrument that the broker served and does not serve any more, trades are missing until it is served again.
+   *
+   * @param symbols all that the broker serves now
+   */
   acknowledge(symbols: readonly string[]): readonly TradeGap[] {
+    const served = new Set(symbols);
+    for (const symbol of served.has('*') ? [] : this.#acknowledged)
+      if (!served.has(symbol) && this.#published.has(symbol)) this.#pause(symbol, 'interrupted');
     this.#acknowledged = symbols;
     return this.#beginAcknowledged();
   }

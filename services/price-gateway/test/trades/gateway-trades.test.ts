@@ -69,6 +69,25 @@ it('publishes trades while a bot requests them, and takes the lease only then', 
   expect(gateway.stats.trades).toMatchObject({ published: 3, late: 0, lost: 0 });
 });
 
+it('a broker that stops to serve one instrument interrupts that one, and no other', async () => {
+  const bot = await startBot('AAPL', 'MSFT');
+  const { send, feed } = await start({ symbols: ['AAPL', 'MSFT'] });
+  const acknowledge = (...symbols: string[]) => feed.listener?.onSubscribed(symbols);
+  acknowledge('AAPL', 'MSFT');
+  send(trade(1), trade(2, { symbol: 'MSFT' }));
+  await expect.poll(() => bot.prices).toEqual([1, 2]);
+  const before = bot.of('trade_gap').length;
+  acknowledge('MSFT');
+  send(trade(3, { symbol: 'MSFT' }));
+  const newest = now - 1;
+  acknowledge('MSFT', 'AAPL');
+  send(trade(4), trade(5, { symbol: 'MSFT' }));
+  await expect.poll(() => bot.prices).toEqual([1, 2, 3, 4, 5]);
+  expect(bot.of('trade_gap').slice(before)).toMatchObject([
+    { symbol: 'AAPL', reason: 'interrupted', from: newest - 1 },
+  ]);
+});
+
 it('publishes all trades, or none, if the settings say so', async () => {
   const bot = await startBot('AAPL');
   const none = await start({ trades: 'off' });
