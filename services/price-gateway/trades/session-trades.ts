@@ -117,11 +117,8 @@ export class SessionTrades {
       await this.#sender.settled();
       if (this.#queue.length === 0 || !this.#sender.canSend) break;
     }
-    if (this.#queue.length > 0)
-      this.#options.logger.warn(
-        { waiting: this.#queue.length },
-        'Trades were not published, because the lease of their channel was not held. The next gateway reports a gap.',
-      );
+    const counts = { waiting: this.#queue.length, unsettled: this.#sender.unsettled };
+    if (counts.waiting + counts.unsettled > 0) this.#options.logger.warn(counts, UNPUBLISHED);
     await this.abort();
   }
 
@@ -244,6 +241,9 @@ export class SessionTrades {
 
 type LostItem = ChannelMessage['data'] | TradeEvent | TradeChange;
 
+const UNPUBLISHED =
+  'The session of the feed ends without the lease of TRADES: waiting trades are not published, and it is unknown ' +
+  'whether unsettled ones are. The next gateway reports a gap.';
 const FORGOTTEN =
   'Dropped trades that the broker sent again and that are older than what is remembered: they may be published already.';
 

@@ -78,6 +78,11 @@ export class TradeSender {
     return this.#state === 'ready' && this.#inFlight.size < MAX_IN_FLIGHT;
   }
 
+  /** The number of messages whose publish failed, and which wait to be sent again unless the server has stored them. */
+  get unsettled(): number {
+    return this.#failed.length;
+  }
+
   /** Why nothing can be published now; undefined if it can, and before `start`. */
   get problem(): string | undefined {
     return this.#state === 'waiting' ? (this.#lease.problem ?? this.#problem) : undefined;

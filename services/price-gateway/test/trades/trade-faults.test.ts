@@ -28,12 +28,15 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** Warnings of the running test. */
+/** Warnings of the running test, with their fields. */
 const warnings: string[] = [];
 beforeEach(() => {
   warnings.length = 0;
 });
-const LOGGER = { ...silentLogger, warn: (_fields: object, text: string) => void warnings.push(text) };
+const LOGGER = {
+  ...silentLogger,
+  warn: (fields: object, text: string) => void warnings.push(`${text} ${JSON.stringify(fields)}`),
+};
 
 async function start(user = 'default') {
   const connection = new RedisConnection({
@@ -50,7 +53,7 @@ async function start(user = 'default') {
     clock: systemClock,
     demand: new SymbolDemand({ always: ['*'], graceMs: 0, limit: 10 }),
     counts,
-    logger: SILENT,
+    logger: LOGGER,
     warnings: new RateLimitedLog(LOGGER, 0),
   });
   const bot = await TradeBot.start(redis.url, []);
@@ -120,6 +123,25 @@ it.each(['default', 'narrow'])(
     expect(counts.lost).toBe(0);
   },
 );
+
+it('says how many trades are left at the end of a session that cannot publish', async () => {
+  const { trades, bot } = await start();
+  trades.add(trade(1));
+  await expect.poll(() => bot.prices).toEqual([1]);
+  await redis.answers('CONFIG SET maxmemory 1');
+  try {
+    for (const price of [2, 3, 4]) trades.add(trade(price));
+    await expect.poll(() => warnings.join()).toContain('A trade was not published');
+    trades.add(trade(5));
+    await trades.stop();
+  } finally {
+    await redis.answers('CONFIG SET maxmemory 0');
+  }
+  const counts = /ends without the lease of TRADES.* \{"waiting":(\d+),"unsettled":(\d+)\}/.exec(
+    warnings.join(),
+  );
+  expect(Number(counts?.[1]) + Number(counts?.[2])).toBe(4);
+});
 
 it('keeps the newest trades while another process holds the lease, and reports those that it drops', async () => {
   const { connection, trades, counts, bot } = await start();
