@@ -30,8 +30,8 @@ const CASES = (['websocket', 'alpaca', 'ccxt'] as const).flatMap((venue) =>
   ]),
 ) as { venue: keyof typeof QUOTE_VENUES; what: string; book: [SideOfBook, SideOfBook] }[];
 
-it.each(CASES)('on $venue, $what', async ({ venue: name, book }) => {
-  if (name === 'ccxt' && SKIP_REASON !== undefined) return;
+it.for(CASES)('on $venue, $what', async ({ venue: name, book }, { skip }) => {
+  skip(name === 'ccxt' && SKIP_REASON !== undefined, SKIP_REASON);
   const venue = await QUOTE_VENUES[name]();
   const { symbol } = venue;
   await using bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
