@@ -84,6 +84,13 @@ function checkedPositions(positions: unknown, keys: readonly string[] | undefine
     throw invalidFrom(`from.positions is ${shown(positions)}. Use an object with a position for each key.`);
   if (keys === undefined)
     throw invalidFrom('from.positions needs `keys`: name the keys that the subscription receives.');
+  const wanted = new Set(keys);
+  const other = Object.keys(positions).find((key) => !wanted.has(key));
+  if (other !== undefined)
+    throw invalidFrom(
+      `from.positions has "${printable(other, 128)}", which is not among \`keys\`, so nothing would resume after it. ` +
+        'Add it to `keys`, or leave out its position.',
+    );
   return new Map(
     Object.entries(positions).map(([key, position]) => [
       key,

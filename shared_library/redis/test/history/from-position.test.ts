@@ -121,10 +121,26 @@ describe('from: positions', () => {
     for (let round = 0; round < 20; round++)
       for (const key of ['a', 'b', 'c']) await world.send(SHORT, key, 1);
     const { epoch } = world.head(SHORT);
-    const positions = { a: { epoch, seq: 28 }, b: { epoch, seq: 59 }, d: { epoch, seq: 1 } };
+    const positions = { a: { epoch, seq: 28 }, b: { epoch, seq: 59 } };
     const bot = await world.bot(SHORT, ['a', 'b', 'c'], { positions });
     expect([bot.numbers('a'), bot.numbers('b'), bot.numbers('c')]).toEqual([range(11, 20), [], range(1, 20)]);
     expect(bot.gaps).toEqual([]);
+  });
+
+  it('refuses the position of a key that the subscription does not receive', () => {
+    const world = new BarsWorld();
+    const positions = { a: { epoch: 1, seq: 1 }, 'd\n': { epoch: 1, seq: 2 } };
+    const subscribe = () =>
+      world.subscriber.subscribe(SHORT, () => {}, { keys: ['a', 'b'], from: { positions } });
+    expect(subscribe).toThrow(
+      expect.objectContaining({
+        code: 'TICKBUS_INVALID_OPTION',
+        field: 'from',
+        message: expect.stringMatching(
+          /from\.positions has "d\\u000a", which is not among `keys`.* Add it to `keys`/,
+        ),
+      }),
+    );
   });
 
   it('reports a gap if the history of a key does not reach back', async () => {

@@ -72,7 +72,8 @@ class Run {
     const before = this.sent.slice(0, handled);
     const position = before.at(-1) ?? { epoch: 1, seq: 0 };
     const positions: Record<string, Position> = {};
-    for (const { key, epoch, seq } of before) positions[key] = { epoch, seq };
+    for (const { key, epoch, seq } of before)
+      if (keys === undefined || keys.some((one) => one === key)) positions[key] = { epoch, seq };
     const byKey = keys !== undefined && random.percent(50);
     const from: From = byKey ? { positions } : { position: { epoch: position.epoch, seq: position.seq } };
     this.#isInterleaved = true;
