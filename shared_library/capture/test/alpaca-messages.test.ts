@@ -111,6 +111,15 @@ it('reads price bands, and that they are not in force', () => {
   ]);
 });
 
+it.each(['A', 'B'])('on tape %s, takes a limit that is reached or left for no end of a band', (z) => {
+  const states = ['C', 'D', 'E', 'F', 'G', 'H', 'I', 'J'].map((i) => ({ ...BAND, z, i, u: 0, d: 0 }));
+  expect(eventsOf(...states)).toEqual([]);
+  expect(eventsOf({ ...BAND, z, i: 'A' })).toMatchObject([{ limit_down: 2.65, limit_up: 3.24 }]);
+  expect(eventsOf({ ...BAND, z, i: 'A', u: 0, d: 0 })).toEqual([
+    { kind: 'band', symbol: 'IONM', timestamp: expect.any(Number) },
+  ]);
+});
+
 it('reads halts and their ends', () => {
   const status = { T: 's', S: 'AAPL', sm: 'Trading Halt', rc: 'T12', rm: 'Information', t: TRADE.t };
   expect(eventsOf({ ...status, sc: 'H' }, { ...status, sc: 'Q' }, { ...status, sc: 'T' })).toEqual([

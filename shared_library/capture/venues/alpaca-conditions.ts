@@ -13,11 +13,12 @@ const NOTHING: readonly Exclusion[] = ['last', 'high_low', 'volume'];
  *
  * Source: docs.alpaca.markets, "Market Data FAQ", section "How are bars aggregated?", the rules for minute bars. They
  * follow the matrices of the tapes: CTS Pillar Multicast Output Binary Specification, "Sale Condition", and UTP Data
- * Feed Services Specification, "UTP Sale Condition Matrix", column "Update Last". They differ in three ways, because
- * those matrices describe the last sale of a day, and these rules the price of a moment:
+ * Feed Services Specification, section 3.14.2, column "Update Last", of which public transcriptions were read. They
+ * differ, because those matrices describe the last sale of a day, and these rules the price of a moment:
  *
  * - Trades in extended hours (`T`) count. The matrices leave the last sale as it was at the close.
- * - `4`, `G`, `P` and `Z` never set the price, not even as the first trade of a day.
+ * - `4`, `G`, `P` and `Z` never set the price, not even as the first trade of a day, and never high and low.
+ * - `L` (reported late, in sequence) always counts.
  * - `9` corrects the close of the day, minutes or hours later, so it does not set the price.
  */
 const EXCLUSIONS: readonly (readonly [code: string, tapes: readonly Tapes[], from: readonly Exclusion[]])[] =

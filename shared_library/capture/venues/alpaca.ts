@@ -90,12 +90,19 @@ const REASONS: ReadonlyMap<unknown, string> = new Map([
 ]);
 
 /**
- * Indicators of a band that is not in force: D (suspended during a halt), F (outside the hours of the rule). Source:
- * UTP Data Feed Services Specification, "LULD Price Band Message". Assumed to be the same on the tapes A and B.
+ * Indicators of tape C for a band that is not in force: D (suspended during a halt), F (outside the hours of the rule).
+ * Source: UTP Data Feed Services Specification, "LULD Price Band Message".
  */
 const NO_BAND: ReadonlySet<unknown> = new Set(['D', 'F']);
+/**
+ * Indicators of the tapes A and B that are about no band: the best bid or offer has reached or left a limit. Their
+ * limits are 0. Source: public transcriptions of the CTS Pillar Multicast Output Binary Specification, "Limit Up Limit
+ * Down".
+ */
+const LIMIT_STATE: ReadonlySet<unknown> = new Set(['C', 'D', 'E', 'F', 'G', 'H', 'I', 'J']);
 
-function readBand({ S, u, d, i, t }: JsonObject): UncheckedEvent<'band'> {
+function readBand({ S, u, d, i, t, z }: JsonObject): UncheckedEvent<'band'> | undefined {
+  if ((z === 'A' || z === 'B') && LIMIT_STATE.has(i)) return undefined;
   const limits = NO_BAND.has(i) ? {} : { ...limit('limit_down', d), ...limit('limit_up', u) };
   return { kind: 'band', symbol: S, ...limits, timestamp: unixMsOf(t) };
 }
