@@ -49,6 +49,20 @@ it('shows a fresh price, and exits with 3 if a required price is not fresh, as a
   ]);
 });
 
+it('shows the price band of a venue, if one is known', async () => {
+  await price('BANDED', 187.5);
+  await heartbeat('live');
+  const status = { symbol: 'BANDED', feed: 'f', state: 'subscribed' };
+  await publish('INSTRUMENT_STATUS', { ...status, limit_down: 178.1, limit_up: 196.85 });
+  const { stdout } = await call(['price', 'BANDED', 'NONE'], { env: env() });
+  const [head = '', banded, none] = stdout.split('\n');
+  expect(head).toMatch(/^SYMBOL +PRICE +BID +ASK +BAND +AGE /);
+  expect(banded).toMatch(/^BANDED +187\.5 +187 +- +178\.1\.\.196\.85 /);
+  expect(none).toMatch(/^NONE +- +- +- +- +never /);
+  const json = await call(['price', 'BANDED', '--json'], { env: env() });
+  expect(jsonLines(json.stdout)).toMatchObject([{ limit_down: 178.1, limit_up: 196.85 }]);
+});
+
 it('refreshes a table on a terminal, until Ctrl-C', async () => {
   await heartbeat('live');
   const watching = startInTerminal(['price', 'TICK', '--watch'], { env: env() });

@@ -82,7 +82,16 @@ async function price(context: Context, options: PriceOptions, given: readonly st
 }
 
 /** JSON has no Infinity: the age of a missing price is null. */
-function jsonOf({ symbol, message, verdict, reason, changedAgoMs, confirmedAgoMs }: LatestPrice): string {
+function jsonOf({
+  symbol,
+  message,
+  verdict,
+  reason,
+  changedAgoMs,
+  confirmedAgoMs,
+  instrument,
+}: LatestPrice): string {
+  const { limitDown, limitUp } = instrument ?? {};
   const age = (ms: number) => (Number.isFinite(ms) ? ms : null);
   return JSON.stringify({
     symbol,
@@ -90,28 +99,49 @@ function jsonOf({ symbol, message, verdict, reason, changedAgoMs, confirmedAgoMs
     reason,
     changed_ago_ms: age(changedAgoMs),
     confirmed_ago_ms: age(confirmedAgoMs),
+    ...(limitDown !== undefined && { limit_down: limitDown }),
+    ...(limitUp !== undefined && { limit_up: limitUp }),
     data: message?.data ?? null,
   });
 }
 
 function tableOf({ terminal }: Context, prices: readonly LatestPrice[]): string[] {
-  const rows = prices.map(({ symbol, message, verdict, reason, changedAgoMs, confirmedAgoMs }) => {
-    const { price: last, bid, ask } = message?.data ?? {};
-    return [
-      printable(symbol, 64),
-      ...[last, bid, ask].map((value) => (value === undefined ? '-' : String(value))),
-      timeText(changedAgoMs),
-      timeText(confirmedAgoMs),
-      terminal.paint(colourOf(verdict), verdict),
-      verdict === 'fresh' ? '' : printable(reason, 200),
-    ];
-  });
-  const right = ['left', 'right', 'right', 'right', 'right', 'right', 'left'] as const;
-  return fittingTable(['SYMBOL', 'PRICE', 'BID', 'ASK', 'AGE', 'CONFIRMED', 'VERDICT', ''], rows, right, {
+  const hasBands = prices.some(({ instrument }) => bandOf(instrument) !== '-');
+  const rows = prices.map(
+    ({ symbol, message, verdict, reason, changedAgoMs, confirmedAgoMs, instrument }) => {
+      const { price: last, bid, ask } = message?.data ?? {};
+      return [
+        printable(symbol, 64),
+        ...[last, bid, ask].map(numberText),
+        ...(hasBands ? [bandOf(instrument)] : []),
+        timeText(changedAgoMs),
+        timeText(confirmedAgoMs),
+        terminal.paint(colourOf(verdict), verdict),
+        verdict === 'fresh' ? '' : printable(reason, 200),
+      ];
+    },
+  );
+  const band = hasBands ? ['BAND'] : [];
+  const head = ['SYMBOL', 'PRICE', 'BID', 'ASK', ...band, 'AGE', 'CONFIRMED', 'VERDICT', ''];
+  const aligned = head.map((name) => (['SYMBOL', 'VERDICT', ''].includes(name) ? 'left' : 'right'));
+  return fittingTable(head, rows, aligned, {
     width: terminal.columns,
-    spare: [['CONFIRMED'], ['BID', 'ASK'], ['PRICE']],
+    spare: [['CONFIRMED'], ['BAND'], ['BID', 'ASK'], ['PRICE']],
     text: '',
   });
+}
+
+/** The price band that the venue has announced. */
+function bandOf({
+  limitDown,
+  limitUp,
+}: NonNullable<LatestPrice['instrument']> | Record<string, undefined> = {}): string {
+  const limits = [limitDown, limitUp];
+  return limits.every((limit) => limit === undefined) ? '-' : limits.map(numberText).join('..');
+}
+
+function numberText(value: number | undefined): string {
+  return value === undefined ? '-' : String(value);
 }
 
 function colourOf(verdict: Verdict): 'green' | 'yellow' | 'red' {

@@ -66,6 +66,9 @@ export interface PriceRow {
   readonly verdict: Verdict;
   readonly look: Look;
   readonly instrument?: InstrumentState;
+  /** The price band that the venue has announced; absent if none is known. */
+  readonly limitDown?: number;
+  readonly limitUp?: number;
   /** The broker's explanation for `instrument`. */
   readonly detail?: string;
 }

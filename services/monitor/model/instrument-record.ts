@@ -38,10 +38,12 @@ export interface InstrumentRecord {
   rate: number;
   /** A price or a new rate arrived since the last `applyLatest`. */
   isDirty: boolean;
-  /** This and the following three fields are as of the last `applyLatest`; undefined before the first call. */
+  /** This and the following five fields are as of the last `applyLatest`; undefined before the first call. */
   verdict: Verdict | undefined;
   changedAt: number | undefined;
   instrument: InstrumentState | undefined;
+  limitDown: number | undefined;
+  limitUp: number | undefined;
   detail: string | undefined;
   /** The detail as received, to detect a change. */
   receivedDetail: string | undefined;
@@ -77,6 +79,8 @@ export function newInstrumentRecord(symbol: string, channel: PriceChannel): Inst
     verdict: undefined,
     changedAt: undefined,
     instrument: undefined,
+    limitDown: undefined,
+    limitUp: undefined,
     detail: undefined,
     receivedDetail: undefined,
     isReportedUndelivered: false,
@@ -104,6 +108,8 @@ export function isUpToDate(record: InstrumentRecord, latest: PriceVerdict): bool
     record.verdict === verdict &&
     record.instrument === undeliveredState(latest) &&
     record.receivedDetail === instrument?.detail &&
+    record.limitDown === instrument?.limitDown &&
+    record.limitUp === instrument?.limitUp &&
     (record.changedAt !== undefined) === hasChangeTime
   );
 }
@@ -114,6 +120,8 @@ export function applyLatest(record: InstrumentRecord, latest: PriceVerdict, now:
   record.verdict = verdict;
   record.changedAt = changedAgoMs === Number.POSITIVE_INFINITY ? undefined : Math.round(now - changedAgoMs);
   record.instrument = undeliveredState(latest);
+  record.limitDown = instrument?.limitDown;
+  record.limitUp = instrument?.limitUp;
   if (instrument?.detail !== record.receivedDetail) {
     record.receivedDetail = instrument?.detail;
     record.detail = instrument?.detail === undefined ? undefined : rowName(instrument.detail);
@@ -133,6 +141,8 @@ export function rowOf(record: InstrumentRecord): PriceRow {
     verdict = 'recovering',
     changedAt,
     instrument,
+    limitDown,
+    limitUp,
     detail,
   } = record;
   return {
@@ -147,6 +157,8 @@ export function rowOf(record: InstrumentRecord): PriceRow {
     ...(source !== undefined && { source }),
     ...(changedAt !== undefined && { changedAt }),
     ...(instrument !== undefined && { instrument }),
+    ...(limitDown !== undefined && { limitDown }),
+    ...(limitUp !== undefined && { limitUp }),
     ...(detail !== undefined && { detail }),
   };
 }

@@ -10,6 +10,15 @@ export function price(value: number | undefined, symbol: string): string {
   return value === undefined ? '–' : value.toFixed(decimalsOf.get(symbol) ?? 2);
 }
 
+/** The price band: `184.20 – 192.80`; a dash for a limit that is not known. Empty without a band. */
+export function band(
+  { limitDown, limitUp }: Pick<PriceRow, 'limitDown' | 'limitUp'>,
+  symbol: string,
+): string {
+  if (limitDown === undefined && limitUp === undefined) return '';
+  return `${price(limitDown, symbol)} – ${price(limitUp, symbol)}`;
+}
+
 /** Records the number of decimals of a symbol. Ignores midpoints, which have more decimals. */
 export function learnDecimals({ symbol, price: last, bid, ask, source }: PriceRow): void {
   const known = decimalsOf.get(symbol) ?? 0;

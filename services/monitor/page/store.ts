@@ -28,6 +28,8 @@ export const indicators = signal<Indicators | undefined>(undefined);
 export const totals = signal<Totals | undefined>(undefined);
 /** Sorted alphabetically. */
 export const symbols = signal<readonly string[]>([]);
+/** Whether an instrument has had a price band since the snapshot. */
+export const hasBands = signal(false);
 export const bots = signal<readonly BotRow[]>([]);
 export const channels = signal<readonly ChannelRow[]>([]);
 export const rates = signal<Readonly<Record<string, Series>>>({});
@@ -68,6 +70,7 @@ export function applySnapshot(snapshot: Snapshot): void {
     removePrices([...prices.keys()].filter((symbol) => !Object.hasOwn(snapshot.sparks, symbol)));
     prices.clear();
     symbols.value = [];
+    hasBands.value = false;
     now.value = snapshot.now;
     about.value = snapshot.about;
     status.value = snapshot.status;
@@ -112,6 +115,7 @@ function applyPrices(rows: readonly PriceRow[]): void {
   let isNew = false;
   for (const row of rows) {
     learnDecimals(row);
+    if (row.limitDown !== undefined || row.limitUp !== undefined) hasBands.value = true;
     const known = prices.get(row.symbol);
     if (known !== undefined) known.value = row;
     else {

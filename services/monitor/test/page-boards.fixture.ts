@@ -1,7 +1,10 @@
 // Page tests of prices, bots and channels in normal operation.
 
+import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
 import { expect, it } from 'vitest';
+import { codecFor } from '../../simulated-broker/codec.ts';
 import { eventually } from './monitor.fixture.ts';
 import type { PageSetup } from './page.fixture.ts';
 
@@ -89,6 +92,34 @@ export function testBoards(setup: PageSetup): void {
     expect(await row.locator('.col-last').textContent()).toBe('–');
     await setup.driver.openTab('Events');
     await setup.driver.event('instrument', 'refuses ZZZZ. Not in this plan.').waitFor();
+  });
+
+  it('a price band is shown beside the price and in the panel, and disappears with its end', async () => {
+    // A gateway that requests all instruments reports the bands of those that bots name.
+    await using bot = new RedisSubscriber({ url: setup.stack.redis.url, logger: silentLogger });
+    bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['MSFT'] });
+    await bot.startListening();
+    const send = (band: { readonly d: number; readonly u: number; readonly i: string }) => {
+      const message: { readonly T: string; readonly [field: string]: unknown } = {
+        T: 'l',
+        S: 'MSFT',
+        t: new Date(),
+        z: 'C',
+        ...band,
+      };
+      setup.stack.broker.faults.sendFrame(codecFor('application/msgpack').encode([message]));
+    };
+    expect(await setup.page.getByRole('columnheader', { name: 'Band' }).count()).toBe(0);
+    send({ d: 1, u: 9_000.5, i: 'B' });
+    const cell = setup.driver.price('MSFT').locator('.col-band');
+    await eventually(async () => expect(await cell.textContent()).toBe('1.00 – 9000.50'));
+    await setup.driver.price('MSFT').locator('button').click();
+    const panel = setup.page.getByRole('region', { name: 'MSFT' });
+    await panel.getByText('Price band 1.00 – 9000.50').waitFor();
+    send({ d: 0, u: 0, i: 'D' });
+    await eventually(async () => expect(await cell.textContent()).toBe(''));
+    await panel.locator('.band').waitFor({ state: 'detached' });
+    await setup.driver.price('MSFT').locator('button').click();
   });
 
   it('bots show state, uptime, subscriptions and backlog', async () => {

@@ -11,6 +11,7 @@ import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import { LeaseClaims } from './lease-claims.ts';
 import type { ClockShift } from './server-clocks.ts';
+import type { FeedStatusData, InstrumentStatusData } from './status-data.ts';
 
 /** The channels on which gateways publish their status; their schemas are in `channel/schemas/`. */
 export interface FeedChannels {
@@ -56,10 +57,12 @@ export interface FeedReport {
 export interface InstrumentReport {
   readonly state: string;
   readonly market: string | undefined;
+  readonly limitDown: number | undefined;
+  readonly limitUp: number | undefined;
   readonly detail: string | undefined;
   readonly feed: string;
   readonly lease: number;
-  /** The server timestamp of the last status that did not only change `market`. */
+  /** The server timestamp of the last status that changed more than the market and the price band. */
   readonly at: number;
 }
 
@@ -74,28 +77,6 @@ interface StoredInstrument extends InstrumentReport {
   readonly reported: string | undefined;
   /** True after a loss of messages: the gateway may have ended this status. It is ignored until it is read again. */
   readonly isDoubtful?: true;
-}
-
-interface FeedStatusData {
-  readonly feed: string;
-  readonly state: string;
-  readonly detail?: string;
-  readonly channel?: string;
-  readonly lease?: number;
-  readonly interval_ms?: number;
-  readonly last_frame_ago_ms?: number;
-  readonly live_for_ms?: number;
-  readonly reports_instruments?: boolean;
-}
-
-interface InstrumentStatusData {
-  readonly symbol: string;
-  readonly state: string;
-  readonly market?: string;
-  readonly detail?: string;
-  readonly feed: string;
-  readonly channel?: string;
-  readonly lease?: number;
 }
 
 const DEFAULT_INTERVAL_MS = 1_000;
@@ -252,14 +233,27 @@ export class GatewayStatus {
 
   #recordInstrument({ data, at }: Message): void {
     const status = data as InstrumentStatusData;
-    const { symbol, state, market, detail, feed, lease = 0 } = status;
+    const {
+      symbol,
+      state,
+      market,
+      limit_down: limitDown,
+      limit_up: limitUp,
+      detail,
+      feed,
+      lease = 0,
+    } = status;
     const { channel = this.#options.defaultChannel } = status;
     const id = instrumentId(channel, symbol);
     const before = this.#instruments.get(id);
     if (at === undefined || lease < (before?.lease ?? 0)) return;
-    // Only `market` has changed: the subscription was not interrupted.
-    const isOfMarket = lease === before?.lease && state === before.state && market !== before.market;
-    const report = { state, market, detail, feed, lease, at: isOfMarket ? before.at : at };
+    // Only the market or the price band has changed: the subscription was not interrupted.
+    const isOfMarket =
+      lease === before?.lease &&
+      state === before.state &&
+      (market !== before.market || limitDown !== before.limitDown || limitUp !== before.limitUp);
+    const stamp = isOfMarket ? before.at : at;
+    const report = { state, market, limitDown, limitUp, detail, feed, lease, at: stamp };
     const isCurrent = lease >= (this.feed(channel)?.lease ?? 0);
     const reported = isCurrent ? JSON.stringify([state, market, detail]) : before?.reported;
     this.#instruments.set(id, { ...report, channel, symbol, reported });

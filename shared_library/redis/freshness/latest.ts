@@ -30,6 +30,9 @@ export interface Instrument {
   readonly state: string;
   /** `halted`; `no_price` if the venue has no price now; `trading` or undefined if it has one. */
   readonly market?: string | undefined;
+  /** The price band that the venue has announced: nothing may be executed outside of it. Undefined if none is known. */
+  readonly limitDown?: number | undefined;
+  readonly limitUp?: number | undefined;
   readonly detail: string | undefined;
   readonly feed: string;
 }
@@ -65,6 +68,20 @@ export function isTrading({ market = 'trading' }: Instrument): boolean {
   return market === 'trading';
 }
 
-export function publicInstrument({ state, market, detail, feed }: Instrument): Instrument {
-  return { state, ...(market !== undefined && { market }), detail, feed };
+export function publicInstrument({
+  state,
+  market,
+  limitDown,
+  limitUp,
+  detail,
+  feed,
+}: Instrument): Instrument {
+  return {
+    state,
+    ...(market !== undefined && { market }),
+    ...(limitDown !== undefined && { limitDown }),
+    ...(limitUp !== undefined && { limitUp }),
+    detail,
+    feed,
+  };
 }

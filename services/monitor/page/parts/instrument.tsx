@@ -3,8 +3,8 @@
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Hop, InstrumentDetails } from '../../page-protocol.ts';
-import { duration, ms, words } from '../display-format.ts';
-import { about } from '../store.ts';
+import { band, duration, ms, words } from '../display-format.ts';
+import { about, priceOf } from '../store.ts';
 import { CandleChart } from './candle-chart.tsx';
 import { rowButton } from './price-table-row.tsx';
 
@@ -34,6 +34,7 @@ export function InstrumentPanel({ opened }: { opened: Signal<string | undefined>
         </button>
       </div>
       {instrument !== undefined && <Reason instrument={instrument} />}
+      <Band symbol={symbol} />
       <CandleChart symbol={symbol} candles={instrument?.candles ?? []} />
       <Hops hops={instrument?.hops ?? []} />
     </section>
@@ -48,6 +49,13 @@ function Reason({ instrument: { verdict, reason } }: { instrument: InstrumentDet
       {verdict === 'fresh' ? `Confirmed within ${freshFor}; the feed is live.` : reason}
     </p>
   );
+}
+
+/** On a narrow page, the table does not show it. */
+function Band({ symbol }: { symbol: string }) {
+  const row = priceOf(symbol)?.value;
+  const text = row === undefined ? '' : band(row, symbol);
+  return text === '' ? null : <p class="reason band">Price band {text}</p>;
 }
 
 /** Polls the details until the returned function is called. */

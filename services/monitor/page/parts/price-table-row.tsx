@@ -3,8 +3,8 @@
 import type { Signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { PriceRow } from '../../page-protocol.ts';
-import { duration, price, rate, words } from '../display-format.ts';
-import { now, priceOf, sparkOf } from '../store.ts';
+import { band, duration, price, rate, words } from '../display-format.ts';
+import { hasBands, now, priceOf, sparkOf } from '../store.ts';
 import { Sparkline } from './sparkline.tsx';
 
 interface Props {
@@ -50,6 +50,7 @@ export function PriceTableRow({ symbol, rowIndex, opened, isTabStop }: Props) {
       <td class="col-last price" data-move={direction}>
         {price(row.price, symbol)}
       </td>
+      {hasBands.value && <td class="col-band price">{band(row, symbol)}</td>}
       <td class="col-spread">{spread(row)}</td>
       <AgeCell row={row} />
       <td class="col-rate">{rate(row.rate)}</td>

@@ -2,7 +2,7 @@
 
 import { computed, type Signal, signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { priceOf, seconds, symbols } from '../store.ts';
+import { hasBands, priceOf, seconds, symbols } from '../store.ts';
 import { useVisibleRows } from '../visible-rows.ts';
 import { Dropped } from './dropped.tsx';
 import { PriceTableRow, rowButton } from './price-table-row.tsx';
@@ -45,6 +45,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'Bid', name: 'bid' },
   { title: 'Ask', name: 'ask' },
   { title: 'Last', name: 'last' },
+  { title: 'Band', name: 'band' },
   { title: 'Spread', name: 'spread', order: 'spread' },
   { title: 'Age', name: 'age', order: 'age' },
   { title: 'Rate/s', name: 'rate', order: 'rate' },
@@ -80,7 +81,7 @@ export function Prices({ opened }: { opened: Signal<string | undefined> }) {
         <table class="rows price-table" aria-rowcount={rows.length + 1}>
           <thead>
             <tr>
-              {COLUMNS.map((column) => (
+              {COLUMNS.filter(({ name }) => name !== 'band' || hasBands.value).map((column) => (
                 <Heading key={column.name} {...column} />
               ))}
             </tr>

@@ -70,6 +70,25 @@ it('a quiet price is fresh if the venue had no price before it, because the subs
   expect(await beQuiet(harness)).toBe(2);
 });
 
+it('a quiet price is fresh before and after new price bands, which `latest` returns', async () => {
+  const harness = await FreshnessHarness.running();
+  harness.status = REPORTING;
+  await harness.heartbeat();
+  await harness.publishInstrumentStatus('A', 'subscribed');
+  await harness.advance(1_000);
+  await harness.publishPrice('A');
+  expect(harness.latest('A').instrument).not.toHaveProperty('limitDown');
+  for (const limit_down of [90, 91]) {
+    await harness.advance(2_000);
+    await harness.publishInstrumentStatus('A', 'subscribed', { limit_down, limit_up: 110 });
+    expect(harness.latest('A').instrument).toMatchObject({ limitDown: limit_down, limitUp: 110 });
+  }
+  expect(await beQuiet(harness)).toBe(1);
+  await harness.publishInstrumentStatus('A', 'subscribed');
+  expect(harness.latest('A').instrument).not.toHaveProperty('limitUp');
+  expect(await beQuiet(harness)).toBe(1);
+});
+
 it('a subscriber that misses the end of a status forgets it, and keeps those that hold', async () => {
   const harness = await FreshnessHarness.running();
   await harness.publishInstrumentStatus('A', 'subscribed');
