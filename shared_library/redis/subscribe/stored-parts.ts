@@ -1,6 +1,6 @@
 // Reads all messages that the server keeps of a channel, with or without partitions.
 
-import type { Channel } from '../channel/channel.ts';
+import type { Channel, ChannelSpec } from '../channel/channel.ts';
 import { partitionSpecs } from '../channel/partition-specs.ts';
 import { TickbusError } from '../errors.ts';
 import { systemClock } from '../runtime/system-clock.ts';
@@ -33,44 +33,39 @@ const MAX_ATTEMPTS = 3;
  * @param transport a link of a connection, such as `connection.publishing`
  * @param convert called with each message, which no schema has checked. What it returns as undefined is left out, like
  *   an entry that is no message
+ * @param onUnreadable called with the error of a part that cannot be read, for example because the node of the cluster
+ *   that serves it is down; the part is then left out. Default: `readStored` rejects with it
  * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`; `TICKBUS_SERVER_ERROR` if the number of partitions
  *   changes during each of three reads
  * @example
  * const [part] = await readStored(connection.publishing, CHANNELS.BARS, ({ data }) => bar.safeParse(data).data);
  */
 export async function readStored<T>(
-  transport: Pick<Transport, 'read'>,
+  transport: Pick<Transport, 'read' | 'head'>,
   channel: Channel,
   convert: (message: Envelope) => T | undefined,
+  onUnreadable?: (error: unknown) => void,
 ): Promise<readonly StoredPart<T>[]> {
+  const orUnreadable = <Answer>(answer: Promise<Answer>): Promise<Answer | undefined> =>
+    onUnreadable === undefined ? answer : answer.catch((error) => void onUnreadable(error));
+  const read = (part: ChannelSpec) => orUnreadable(transport.read(part));
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const parts = await readParts(transport, channel, convert);
-    if (parts !== undefined) return parts;
+    const whole = await read(channel);
+    const { partitions: count = 1 } = whole ?? {};
+    const states = count === 1 ? [whole] : await Promise.all(partitionSpecs(channel, count).map(read));
+    if (count !== 1) {
+      const { partitions = 1 } = (await orUnreadable(transport.head(channel))) ?? { partitions: count };
+      if (partitions !== count) continue;
+    }
+    const parts: StoredPart<T>[] = [];
+    for (const state of states) if (state !== undefined) parts.push(await partOf(channel, state, convert));
+    return parts;
   }
   throw new TickbusError(
     'TICKBUS_SERVER_ERROR',
     `The number of partitions of ${channel} changed during each of ${MAX_ATTEMPTS} reads, so what is stored is unknown. ` +
       'Check which programs set it: the option `partitions` must be the same in all of them. Then read again.',
   );
-}
-
-/** Undefined if the number of partitions changes during the read. */
-async function readParts<T>(
-  transport: Pick<Transport, 'read'>,
-  channel: Channel,
-  convert: (message: Envelope) => T | undefined,
-): Promise<readonly StoredPart<T>[] | undefined> {
-  const whole = await transport.read(channel);
-  const { partitions: count = 1 } = whole;
-  if (count === 1) return [await partOf(channel, whole, convert)];
-  const parts: StoredPart<T>[] = [];
-  for (const partition of partitionSpecs(channel, count)) {
-    const state = await transport.read(partition);
-    // A partition that nobody has used has no record.
-    if ((state.partitions ?? count) !== count) return undefined;
-    parts.push(await partOf(channel, state, convert));
-  }
-  return parts;
 }
 
 async function partOf<T>(
