@@ -45,8 +45,9 @@ it('shows the prices of each venue with the verdict of its own gateway, and the 
     return shown;
   });
   expect(rows).toContainEqual(['AAPL', 1, 'fresh']);
-  // The indicators are judged once a second.
+  // The indicators are judged once a second, and a price of 5 s ago is no longer fresh.
   const { lamps, events } = await eventually(async () => {
+    await publisher.publish(CHANNELS.PRICE_DATA, { ...price, price: 1 });
     const shown = await snapshot();
     expect(shown.lamps.data).toMatchObject({ state: 'ok', text: 'fresh' });
     return shown;
