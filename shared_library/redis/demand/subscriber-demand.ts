@@ -4,6 +4,7 @@ import { MAX_SUBSCRIBER_KEYS } from '../channel/limits.ts';
 import { type ErrorCode, TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
+import { microtask } from '../runtime/turns.ts';
 import type { DemandOperations } from '../transport/port.ts';
 
 export interface SubscriberDemandOptions {
@@ -88,7 +89,7 @@ export class SubscriberDemand {
   #scheduleSync(): void {
     if (this.#isSyncScheduled || this.#state !== 'active') return;
     this.#isSyncScheduled = true;
-    queueMicrotask(() => {
+    microtask(() => {
       this.#isSyncScheduled = false;
       if (this.#state === 'active') this.#sync();
     });

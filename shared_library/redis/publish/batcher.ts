@@ -5,6 +5,7 @@ import { PartitionsChangedError } from '../channel/partitions.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
+import { microtask } from '../runtime/turns.ts';
 import type {
   Confirmation,
   Fence,
@@ -120,7 +121,7 @@ export class Batcher {
   readonly #scheduleSend = (): void => {
     if (this.#isSendScheduled) return;
     this.#isSendScheduled = true;
-    queueMicrotask(this.#send);
+    microtask(this.#send);
   };
 
   readonly #send = (): void => {

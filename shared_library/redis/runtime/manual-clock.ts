@@ -2,6 +2,7 @@
 
 import type { Clock } from './clock.ts';
 import type { Unsubscribe } from './emitter.ts';
+import { nextTurn } from './turns.ts';
 
 interface Timer {
   readonly due: number;
@@ -37,7 +38,7 @@ export class ManualClock implements Clock {
   }
 
   nextTurn(callback: () => void): void {
-    setImmediate(callback);
+    nextTurn(callback);
   }
 
   /** Advances by `ms` milliseconds. Runs due timers in order, with one turn of the event loop after each. */
@@ -78,5 +79,5 @@ export class ManualClock implements Clock {
 
 /** One turn of the event loop, promises included. */
 function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise(nextTurn);
 }

@@ -1,6 +1,7 @@
 // The invalid messages of one channel: counts each one, and reports those of one frame together.
 
 import { TickbusError } from '../errors.ts';
+import { microtask } from '../runtime/turns.ts';
 import { type Envelope, invalidMessage } from '../wire/envelope.ts';
 
 /**
@@ -44,7 +45,7 @@ export class InvalidMessages {
     const reported = error instanceof TickbusError ? error : invalidMessage('could not be checked');
     const bytes = message instanceof Uint8Array ? message : new TextEncoder().encode(JSON.stringify(message));
     this.#pending = { error: reported, message: bytes, count: 1 };
-    queueMicrotask(() => this.flush());
+    microtask(() => this.flush());
   }
 
   flush(): void {

@@ -10,6 +10,7 @@ import { type VerdictChange, VerdictPoller } from '../freshness/verdict-poller.t
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { microtask } from '../runtime/turns.ts';
 import type { ChannelLinkStatus, LinkStatus } from '../transport/link-status.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
@@ -106,7 +107,7 @@ export class SubscribedChannels {
     const subscribed = this.#open(channel);
     const subscription = this.#add(subscribed, handler, filters);
     const { keys = [] } = subscription;
-    if (channel.gateway) queueMicrotask(() => this.freshness.reportInstruments(channel.name, keys));
+    if (channel.gateway) microtask(() => this.freshness.reportInstruments(channel.name, keys));
     this.#startIfIdle(subscribed);
     const remove = () => {
       if (!subscribed.parts.subscriptions.has(subscription)) return;

@@ -5,6 +5,7 @@ import { type SpecIn, specIn } from '../../channel/namespace.ts';
 import { TickbusError } from '../../errors.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
+import { nextTurn } from '../../runtime/turns.ts';
 import type { Position } from '../../wire/position.ts';
 import type { Adoption, PlainMessage } from '../adoption-port.ts';
 import { cancelledError } from '../cancelled-error.ts';
@@ -89,7 +90,7 @@ export class MemoryTransport implements Transport {
     this.#assertConnected();
     const receipt = this.#server.publish(this.#specIn(channel), batch, token, known);
     // As over a network, a reply takes a turn of the event loop, so that a publishing loop does not starve others.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await new Promise<void>(nextTurn);
     return receipt;
   }
 

@@ -4,12 +4,14 @@ import { ConnectionTimeoutError, ErrorReply } from 'redis';
 import { TickbusError } from '../../errors.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
+import { areTimersFake } from '../../runtime/fake-timers.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { LinkStatus } from '../link-status.ts';
 import { formatAddress, formatPlace, type Place } from './address.ts';
 import { createRedisClient, type RedisClient } from './client.ts';
 import { connectError, isPermanent, linkError, notConnectedError, silentError } from './error-mapping.ts';
 import { slotRefusal } from './error-replies.ts';
+import { checkFakeTimers } from './fake-timers-guard.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { LinkWatchdog } from './link-watchdog.ts';
 import { backoffMs } from './reconnect-backoff.ts';
@@ -121,6 +123,7 @@ export class RedisLink {
   async #connectFirst(): Promise<void> {
     this.#enter('connecting', { type: 'connecting' });
     try {
+      if (areTimersFake()) await checkFakeTimers();
       await this.#open(this.#settings.connectTimeoutMs);
     } catch (error) {
       if (this.#isClosed()) throw closedError();

@@ -3,6 +3,7 @@
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import { TickbusError } from '../../../errors.ts';
 import { Emitter, type Unsubscribe } from '../../../runtime/emitter.ts';
+import { areTimersFake } from '../../../runtime/fake-timers.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
 import type { Adoption, PlainMessage } from '../../adoption-port.ts';
@@ -17,6 +18,7 @@ import type {
   Receipt,
   Transport,
 } from '../../port.ts';
+import { checkFakeTimers } from '../fake-timers-guard.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { ChannelLink } from './channel-link.ts';
 import type { ClusterTopology } from './cluster-topology.ts';
@@ -124,6 +126,7 @@ export class ClusterTransport implements Transport {
   async #connect(): Promise<void> {
     this.#status.emit('status', { type: 'connecting' });
     try {
+      if (areTimersFake()) await checkFakeTimers();
       await this.#topology.refresh();
     } catch (error) {
       this.#connecting = undefined;
