@@ -12,7 +12,7 @@ const redis = folder('transport/redis');
 const subjects = folder('(publish|subscribe|freshness|lease|demand|presence|ask)');
 const entryPoints = `${library}(index|publisher|subscriber|lease|presence|connection|admin|constants|testing|bot)\\.ts$`;
 const insides = folder(
-  '(runtime|channel|wire|transport|publish|subscribe|freshness|lease|demand|presence|ask|bot)',
+  '(runtime|channel|wire|transport|publish|subscribe|freshness|lease|demand|presence|ask|bot|testing)',
 );
 const tests = '/test/';
 
@@ -32,7 +32,7 @@ module.exports = {
       to: { circular: true },
     },
     only('errors-import-nothing', errors, ['^$']),
-    only('runtime-on-errors', runtime, [errors, 'node_modules/pino/', '^node:', '^timers', '^os$']),
+    only('runtime-on-errors', runtime, [errors, 'node_modules/pino/', '^node:', '^(timers|perf_hooks|os)$']),
     only(
       'channel-on-runtime',
       channel,
@@ -51,11 +51,11 @@ module.exports = {
       to: { path: [subjects, memory, entryPoints] },
     },
     {
-      name: 'bot-above-the-entry-points',
-      comment: 'The kit for bots is made of the entry points, like a program.',
+      name: 'kits-above-the-entry-points',
+      comment: 'The kits for bots and for their tests are made of the entry points, like a program.',
       severity: 'error',
-      from: { path: library, pathNot: [folder('bot'), `${library}bot\\.ts$`, tests] },
-      to: { path: [folder('bot'), `${library}bot\\.ts$`] },
+      from: { path: library, pathNot: [folder('(bot|testing)'), `${library}(bot|testing)\\.ts$`, tests] },
+      to: { path: [folder('(bot|testing)'), `${library}(bot|testing)\\.ts$`] },
     },
     {
       name: 'redis-client-in-its-transport-only',
