@@ -7,7 +7,8 @@ import { TickbusError } from '../../errors.ts';
 const MAX_WAIT_MS = 1_000;
 
 /**
- * Call it if timers are fake. The Redis client sends commands in `setImmediate`, and its sockets use `process.nextTick`. Waits until both call back.
+ * Call it if timers are fake. The Redis client sends commands in `setImmediate`, and its sockets use
+ * `process.nextTick`. Waits until both call back.
  *
  * @throws TickbusError `TICKBUS_CONNECT_FAILED` if one of them does not within 1 s of real time
  */
