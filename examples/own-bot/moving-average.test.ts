@@ -2,17 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RedisPublisher } from 'tickbus/publisher';
-import { MemoryConnection } from 'tickbus/testing';
+import { ScriptedGateway } from 'tickbus/testing';
 import { movingAverage } from './moving-average.ts';
 
-test('takes another size, but not while it is paused', async () => {
-  const connection = new MemoryConnection();
-  const desk = new RedisPublisher({ connection });
-  await using bot = movingAverage({ connection });
+test('buys above the average, in the size of the last command, but not while it is paused', async () => {
+  await using gateway = await ScriptedGateway.start();
+  await using bot = movingAverage(gateway.overrides);
   await bot.start();
-  const setSize = (size: number) => desk.ask(bot.commands, { bot: 'average', size }, { type: 'set_size' });
-  assert.equal((await setSize(5)).outcome, 'done');
-  await desk.ask(bot.commands, { bot: 'average' }, { type: 'pause' });
-  await assert.rejects(setSize(6), { code: 'TICKBUS_REJECTED' });
+  await gateway.desk.ask(bot.commands, { bot: 'average', size: 5 }, { type: 'set_size' });
+  for (const price of [100, 90, 101]) await gateway.price('AAPL', price);
+  await gateway.desk.ask(bot.commands, { bot: 'average' }, { type: 'pause' });
+  await gateway.price('AAPL', 102);
+  assert.deepEqual([gateway.sent('place_order')[0]?.quantity, bot.stats.ordersHeldBack], [5, 1]);
 });
