@@ -28,7 +28,7 @@ export function areTimersFake(): boolean {
 
 /** True if a test advances timers, but no clock. */
 export function fakesOnlyTimers(): boolean {
-  return areTimersFake() && globalThis.performance === realPerformance && !isFakeDate();
+  return areTimersFake() && isRealPerformance() && !isFakeDate();
 }
 
 const readReal = () => realPerformance.now();
@@ -41,9 +41,14 @@ function nextSource(): TimeSource {
   const { performance } = globalThis;
   const globals = { performance, Date };
   // Fake performance starts at 0, so that the time from its installation until now counts.
-  if (performance !== realPerformance) return { ...globals, read: () => performance.now(), offset: before };
+  if (!isRealPerformance()) return { ...globals, read: () => performance.now(), offset: before };
   const read = isFakeDate() && areTimersFake() ? onlyForward(() => Date.now()) : readReal;
   return { ...globals, read, offset: before - read() };
+}
+
+function isRealPerformance(): boolean {
+  const present: unknown = globalThis.performance;
+  return present === realPerformance;
 }
 
 /** Fakes of vitest and Jest have a `clock`, those of `node:test` have `isMock`. */
