@@ -1,6 +1,7 @@
 // Turns reported values and their thresholds into check results with a Nagios status. Pure functions.
 
-import { type BotStatus, botStatus, type FeedStatus, feedStatus } from 'tickbus';
+import { type BotStatus, botStatus, type Channel, type FeedStatus, feedStatus } from 'tickbus';
+import { conflictText, definitionConflict } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { duration } from './duration-text.ts';
 import type { StoredValue } from './stored-values.ts';
@@ -148,6 +149,18 @@ export function checkNewest(
   const metric = metricOf('newest', ageMs, limits, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   const summary = `The newest message on ${channel} was published ${duration(ageMs)} ago`;
   return { status: statusOf(metric), summary, metrics: [metric] };
+}
+
+/** Undefined if the channel is defined by its writer as in `own`. */
+export function checkDefinition(
+  own: Channel,
+  { definition = '', partitions = 1 }: { readonly definition?: string; readonly partitions?: number },
+): CheckResult | undefined {
+  const role = { isReader: true, partitions, ownPartitions: own.partitions };
+  const conflict = definitionConflict(own, definition, role);
+  if (conflict === undefined) return undefined;
+  const status = conflict.severity === 'error' ? 'critical' : 'warning';
+  return { status, summary: conflictText(conflict).replace(/\.$/, ''), metrics: [] };
 }
 
 function severer(a: Status, b: Status): Status {

@@ -1,9 +1,11 @@
 // Computes all findings of `doctor` from the server's reports. This module and those of the subjects are pure.
 
 import type { ChannelStats, ClockReport, CommandStates, ServerReport, UserPermissions } from 'tickbus/admin';
+import { knownChannel } from '../channel-lookup.ts';
 import { clockFindings } from './clock-findings.ts';
 import { clusterFindings } from './cluster-findings.ts';
 import { commandFindings } from './command-findings.ts';
+import { definitionFindings } from './definition-findings.ts';
 import { type DoctorFinding, unreadable } from './finding.ts';
 import { type NameFacts, nameFindings } from './name-findings.ts';
 import { permissionFindings } from './permission-findings.ts';
@@ -31,6 +33,7 @@ export function diagnose(facts: ServerFacts): DoctorFinding[] {
     ...permissionFindings(permissions, server, names.namespace),
     ...nameFindings(names, server),
     ...keyFindings(channels),
+    ...definitionFindings(channels, knownChannel, names.namespace),
     ...writerFindings(channels, permissions),
     ...clockFindings(clock),
   ];

@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { silentLogger } from '@tickbus/test-kit';
 import { bundledProgram } from '@tickbus/test-kit/bundle';
+import { defineChannel, RedisPublisher } from 'tickbus';
 import { type Bot, defineBot } from 'tickbus/bot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -68,6 +69,51 @@ describe('with TICKBUS_CHANNELS', () => {
     const pub = await tickbus(['--env-file', file, 'pub', 'FILLS', FILL, '--dry-run'], { env: server.env() });
     expect(pub.code).toBe(0);
   });
+});
+
+it('names a channel whose writer defines it in another way, and what to do', async () => {
+  const check = () => tickbus(['check', 'channel', 'FILLS'], { env: env() });
+  const redefine = async (history: number, kind: 'state' | 'event') => {
+    await server.redis.answers('FLUSHALL');
+    const messages = { fill: z.object({ order: z.string(), quantity: z.number() }) };
+    const definition = { key: 'order', messages, ...(kind === 'event' && { history }) } as const;
+    const publisher = new RedisPublisher({ url: server.redis.url, sender: 'alpha', logger: silentLogger });
+    await publisher.publish(
+      defineChannel('FILLS', { kind, ...definition } as never),
+      JSON.parse(FILL) as never,
+    );
+    await publisher.close();
+  };
+  await redefine(100, 'event');
+  expect(await check()).toMatchObject({ code: 0 });
+  await redefine(50, 'event');
+  expect(await check()).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(
+      /^WARNING: The channel FILLS is defined with another history: .* by alpha\./,
+    ),
+  });
+  await redefine(0, 'state');
+  expect(await check()).toMatchObject({
+    code: 2,
+    stdout: expect.stringMatching(
+      /^CRITICAL: .*"kind=event key=order history=100".*"kind=state key=order" by alpha/,
+    ),
+  });
+  const status = await tickbus(['status', '--json'], { env: env() });
+  expect(status.code).toBe(1);
+  const { problems } = JSON.parse(status.stdout);
+  expect(problems[0]).toMatchObject({
+    subject: 'channel',
+    found: expect.stringContaining('the channel FILLS is defined with another kind'),
+    advice: expect.stringContaining("DEL 'tickbus:{FILLS}:head'"),
+  });
+  const pub = await tickbus(['pub', 'FILLS', FILL], { env: env() });
+  expect(pub.code).not.toBe(0);
+  expect(pub.stderr).toContain('another kind');
+  const doctor = await tickbus(['doctor'], { env: env() });
+  expect(doctor.stdout + doctor.stderr).toContain('the channel FILLS is defined with another kind');
+  await server.redis.answers('FLUSHALL');
 });
 
 it('the page docs/cli.md describes a module and commands that work', async () => {

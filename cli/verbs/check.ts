@@ -11,6 +11,7 @@ import {
   type CheckLimits,
   type CheckResult,
   checkBot,
+  checkDefinition,
   checkFeed,
   checkGateway,
   checkLatency,
@@ -58,7 +59,8 @@ redis     latency of the server (warning above 100 ms, critical above 1 s)
 gateway   age of the gateway's last heartbeat (3 and 10 of its intervals), and whether the gateway is stopped
 feed      state of the broker connection, and age of the last frame (15 s, 60 s)
 bot NAME  whether the bot is there, age of its last status (3 and 10 of its intervals), and the state in it
-channel NAME  age of the newest stored message of a state channel, or of an event channel with history (no default)
+channel NAME  age of the newest stored message of a state channel, or of an event channel with history (no default),
+              and whether its writer defines it in another way
 
 A channel, gateway, feed or bot without a status on this Redis is critical.
 
@@ -123,12 +125,13 @@ async function checkSubject(
       return checkStored(context, CHANNELS.FEED_STATUS, name, () => (value) => checkGateway(value, limits));
     case 'feed':
       return checkStored(context, CHANNELS.FEED_STATUS, name, () => (value) => checkFeed(value, limits));
-    case 'channel':
-      return checkNewest(
-        await readStoredValues(context.connection(), checkStoring(name)),
-        name ?? '',
-        limits,
-      );
+    case 'channel': {
+      const channel = checkStoring(name);
+      const connection = context.connection();
+      const newest = checkNewest(await readStoredValues(connection, channel), channel.name, limits);
+      const definition = checkDefinition(channel, await connection.subscribing.head(channel));
+      return definition === undefined ? newest : combinedResult([definition, newest]);
+    }
     case 'bot':
       return checkStored(context, CHANNELS.BOT_STATUS, name, async () => {
         const present = await presentInstances(context);

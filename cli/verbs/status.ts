@@ -92,8 +92,12 @@ async function readFacts(context: Context): Promise<BusFacts> {
     unreadable.push(`the last value of ${key} on ${channel} is not valid`);
     return [];
   };
+  const faults = diagnose(server).filter(isFault);
   return {
-    serverFaults: diagnose(server).filter(isFault),
+    serverFaults: faults.filter(({ subject }) => subject !== 'definition'),
+    channelFaults: faults.flatMap(({ subject, found, advice = '' }) =>
+      subject === 'definition' ? [{ found, advice }] : [],
+    ),
     feeds: feeds.flatMap((value) => feedFact(value, server.channels) ?? invalid(value, CHANNELS.FEED_STATUS)),
     bots: bots.flatMap((value) => botFact(value) ?? invalid(value, CHANNELS.BOT_STATUS)),
     instruments: instruments.flatMap(({ envelope }) => instrumentStatus.safeParse(envelope.data).data ?? []),

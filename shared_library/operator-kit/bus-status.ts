@@ -8,7 +8,7 @@ import { clause, shortList, shown, time } from './sentence-text.ts';
 export type BusState = 'well' | 'wrong' | 'unknown';
 
 /** In the order of severity: a fault hides those behind it. */
-export type ProblemSubject = 'redis' | 'server' | 'gateway' | 'feed' | 'bot' | 'instrument';
+export type ProblemSubject = 'redis' | 'server' | 'channel' | 'gateway' | 'feed' | 'bot' | 'instrument';
 
 export interface Problem {
   readonly subject: ProblemSubject;
@@ -61,6 +61,8 @@ export interface BusFacts {
   readonly redisFault?: string | undefined;
   /** Faults of the server: the findings of `tickbus doctor` with level `fail`. */
   readonly serverFaults?: readonly { readonly found: string; readonly advice?: string | undefined }[];
+  /** Channels that programs define differently. */
+  readonly channelFaults?: readonly Pick<Problem, 'found' | 'advice'>[];
   readonly feeds: readonly FeedFact[];
   readonly instruments: readonly InstrumentStatus[];
   readonly bots: readonly BotFact[];
@@ -110,6 +112,11 @@ function problemsOf(facts: BusFacts): Problem[] {
   const delivering = feeds.filter(([, problem]) => problem === undefined).map(([feed]) => feed);
   return [
     ...server,
+    ...(facts.channelFaults ?? []).map(({ found, advice }) => ({
+      subject: 'channel' as const,
+      found,
+      advice,
+    })),
     ...missingGateways(facts),
     ...defined(gateways),
     ...defined(feeds),

@@ -13,6 +13,7 @@ import {
 } from './transport/redis/admin/inspector.ts';
 import type { CommandStates, UserPermissions } from './transport/redis/admin/permissions.ts';
 
+export { conflictText, type DefinitionConflict, definitionConflict } from './channel/definition.ts';
 export { parsePartitionName, partitionName } from './channel/partitions.ts';
 export { printable } from './runtime/printable.ts';
 export { readStored, type StoredPart } from './subscribe/stored-parts.ts';
@@ -31,6 +32,7 @@ export type {
 } from './transport/redis/admin/permissions.ts';
 export type { OutputBufferLimit } from './transport/redis/admin/server-report.ts';
 export { otherDatabaseAdvice } from './transport/redis/database-guard.ts';
+export { definitionAdvice } from './transport/redis/keys.ts';
 export type { SentinelReport } from './transport/redis/sentinel/sentinel-locator.ts';
 
 const DEFAULT_SAMPLES = 5;

@@ -17,6 +17,11 @@ export {
   type PayloadInput,
 } from './channel/channel.ts';
 export {
+  type DefinitionConflict,
+  DefinitionConflictError,
+  type DefinitionField,
+} from './channel/definition.ts';
+export {
   MAX_CHANNEL_KEYS,
   MAX_DEMAND,
   MAX_DEPTH,
@@ -90,6 +95,7 @@ export type { Logger } from './runtime/logger.ts';
 export { systemClock } from './runtime/system-clock.ts';
 export type {
   ChannelStatus,
+  ConflictReport,
   Forged,
   Gap,
   GapCause,

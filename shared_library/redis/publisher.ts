@@ -3,6 +3,7 @@
 import type { AskableChannel, AskOptions } from './ask/ask-options.ts';
 import { Asks } from './ask/asks.ts';
 import type { Answer, DefaultType, MessageType, PayloadInput } from './channel/channel.ts';
+import { conflictText } from './channel/definition.ts';
 import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { TickbusError } from './errors.ts';
 import { type Membership, memberOf, type PresenceOptions } from './presence/membership.ts';
@@ -111,9 +112,11 @@ export class RedisPublisher extends PublisherBase {
     checkType('replicas', replicas, 'number');
     const { connection, isOwned } = connectionFrom(options);
     if (lease !== undefined) checkLease(lease, connection);
-    const member = memberOf({ connection, clock, logger: containedLogger(options.logger) }, options);
+    const logger = containedLogger(options.logger);
+    const member = memberOf({ connection, clock, logger }, options);
     super({
       transport: connection.publishing,
+      onConflict: (conflict) => logger.warn(conflict, conflictText(conflict)),
       clock,
       sender: sender ?? name ?? defaultSender(),
       ...(member && {
@@ -129,7 +132,7 @@ export class RedisPublisher extends PublisherBase {
     this.#connection = connection;
     this.#ownsConnection = isOwned;
     this.#member = member;
-    const own = { clock, logger: containedLogger(options.logger), sender: sender ?? name ?? defaultSender() };
+    const own = { clock, logger, sender: sender ?? name ?? defaultSender() };
     const newSubscriber = () =>
       new SubscriberBase({ transport: connection.subscribing, ...own, name: own.sender });
     this.#asks = new Asks({

@@ -73,6 +73,11 @@ it.each<[string, Partial<BusFacts>, string]>([
     'The Redis server is not fit: memory is full.',
   ],
   [
+    'definitions that disagree',
+    { channelFaults: [{ found: 'the channel FILLS is defined with another key', advice: 'Use one.' }] },
+    'The channel FILLS is defined with another key.',
+  ],
+  [
     'a silent gateway',
     { feeds: [feed({ holder: 'gw-1' }, { ageMs: 3_001 })] },
     'The gateway of alpaca (gw-1) has not reported for 3 s.',

@@ -4,6 +4,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
 import { checkChannelOptions } from './check-channel.ts';
+import { definitionText } from './definition.ts';
 import {
   checkedAdopt,
   checkedAnswers,
@@ -39,6 +40,8 @@ export interface ChannelSpec {
    * itself. See `partitionSpecs`.
    */
   readonly layout?: number;
+  /** What stands at the head of the channel about its definition (`definitionText`); undefined: nothing. */
+  readonly definition?: string | undefined;
 }
 
 /**
@@ -225,6 +228,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   readonly framing: Framing;
   readonly partitions: number | undefined;
   readonly answers: Channel<AnswerSchemas> | undefined;
+  readonly definition: string;
   readonly #key: ChannelKey<M> | undefined;
 
   constructor(name: string, options: ChannelOptions<M> & { defaultType?: D }) {
@@ -246,6 +250,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
     this.partitions = checkedPartitions(name, options);
     this.answers = checkedAnswers(name, options);
     this.#key = options.key;
+    this.definition = definitionText({ kind: this.kind, key: options.key, history, historyPerKey });
     if (options.kind === 'state' && this.#key === undefined) {
       throw invalid(
         name,

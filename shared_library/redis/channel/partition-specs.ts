@@ -12,7 +12,7 @@ export function partitionSpecs(channel: ChannelSpec, partitions: number): readon
   known.set(channel, layouts);
   let specs = layouts.get(partitions);
   if (specs === undefined) {
-    const { name, kind, history, historyPerKey, framing = 'message' } = channel;
+    const { name, kind, history, historyPerKey, framing = 'message', definition } = channel;
     specs = Array.from({ length: partitions }, (_, index) =>
       Object.freeze({
         name: partitionName(name, index, partitions),
@@ -21,6 +21,7 @@ export function partitionSpecs(channel: ChannelSpec, partitions: number): readon
         historyPerKey,
         framing,
         layout: partitions,
+        definition,
       }),
     );
     layouts.set(partitions, specs);

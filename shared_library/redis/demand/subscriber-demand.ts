@@ -5,7 +5,7 @@ import { type ErrorCode, TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { microtask } from '../runtime/turns.ts';
-import type { DemandOperations } from '../transport/port.ts';
+import type { DemandOperations } from '../transport/demand-port.ts';
 
 export interface SubscriberDemandOptions {
   readonly operations: DemandOperations;

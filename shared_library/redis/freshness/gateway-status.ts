@@ -188,7 +188,7 @@ export class GatewayStatus {
         },
         onInvalid: () => {},
         onDistrust: () => reports.clear(),
-        onAnswer: (sentAt, serverAt) => onAnswer(channel.name, sentAt, serverAt),
+        onAnswer: (sentAt, { at }) => onAnswer(channel.name, sentAt, at),
       },
     });
     const newTap = () =>

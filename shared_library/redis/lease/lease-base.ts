@@ -1,6 +1,7 @@
 // The lease: elects one leader among many candidates. By the holder's clock it ends no later than by the server's.
 
 import type { ChannelSpec } from '../channel/channel.ts';
+import { conflictText, definitionConflict } from '../channel/definition.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Emitter, type Unsubscribe } from '../runtime/emitter.ts';
@@ -189,7 +190,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
   }
 
   async #onGranted(
-    { token, writer, partitions, reason }: Grant,
+    { token, writer, partitions, reason, replaced }: Grant,
     sentAt: number,
     term: number,
   ): Promise<void> {
@@ -216,8 +217,19 @@ export class LeaseBase implements Fence, AsyncDisposable {
     this.#logger.info({ lease: this.name, token }, 'Lease acquired.');
     if (reason !== undefined)
       this.#logger.warn({ lease: this.name }, `Only the fence token protects this lease. ${reason}`);
+    this.#reportConflict(replaced, partitions?.length);
     this.#events.emit('gained', { token, signal: held.signal });
     if (this.#state === 'held') this.#events.emit('state', { state: 'held', was });
+  }
+
+  /** The definition of the channel's holder has replaced another one. Subscribers report it, too. */
+  #reportConflict(replaced: string | undefined, partitions = 1): void {
+    if (this.channel === undefined || replaced === undefined) return;
+    const conflict = definitionConflict(this.channel, replaced, { isReader: false, partitions });
+    if (conflict === undefined) return;
+    const text = `Definition of the channel replaced. ${conflictText(conflict)}`;
+    if (conflict.severity === 'error') this.#logger.error(conflict, text);
+    else this.#logger.warn(conflict, text);
   }
 
   /** Emits `lost` before it does anything slower: users of the lease must stop within the margin. */

@@ -4,7 +4,8 @@ import { CHANNELS } from '../channel/bundled-channels.ts';
 import { type Presence, presence } from '../channel/schemas/presence.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { DemandOperations, Transport } from '../transport/port.ts';
+import type { DemandOperations } from '../transport/demand-port.ts';
+import type { Transport } from '../transport/port.ts';
 
 /**
  * A record expires unless it is renewed. `claimed`: a participant that wants its name for itself, and is not there yet.

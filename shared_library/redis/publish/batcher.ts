@@ -35,6 +35,8 @@ export interface BatcherOptions {
    * behind it. Called in order. Undefined: such messages are rejected.
    */
   readonly reroute?: ((message: Outgoing) => Promise<Published>) | undefined;
+  /** Called if a batch has replaced a recorded definition by that of the channel. */
+  readonly onReplaced?: ((recorded: string) => void) | undefined;
   /** Default: the server alone confirms. */
   readonly confirmation?: Confirmation | undefined;
 }
@@ -175,6 +177,7 @@ export class Batcher {
           if (receipt === undefined) return this.#requeue(batch);
           this.#advance(receipt, batch);
           batch.resolve(receipt);
+          if (receipt.replaced !== undefined) this.#options.onReplaced?.(receipt.replaced);
         },
         (error: unknown) => {
           this.#inFlight.delete(batch);

@@ -4,6 +4,7 @@ import type { Channel } from '../channel/channel.ts';
 import { partitionSpecs } from '../channel/partition-specs.ts';
 import { PartitionsChangedError, partitionOf } from '../channel/partitions.ts';
 import { TickbusError } from '../errors.ts';
+import { senderOf } from '../transport/definition-records.ts';
 import type { Fence, FenceToken, Outgoing, Transport } from '../transport/port.ts';
 import type { Published } from './batch.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
@@ -39,6 +40,10 @@ export class PartitionRouter {
     if (options.lease === undefined) this.#count = partitions;
   }
 
+  get channel(): Channel {
+    return this.#options.channel;
+  }
+
   /** The token that messages are currently published under. */
   get fence(): FenceToken | undefined {
     return this.#options.lease?.token;
@@ -67,7 +72,7 @@ export class PartitionRouter {
   }
 
   add(message: Outgoing): Promise<Published> {
-    if (!this.#isRecorded) this.#waitFor(() => this.#record());
+    if (!this.#isRecorded) this.#waitFor(() => this.#record(message));
     if (this.#ready !== undefined) return this.#ready.then(() => this.#route(message));
     return this.#route(message);
   }
@@ -128,9 +133,12 @@ export class PartitionRouter {
   }
 
   /** @throws PartitionsChangedError if the channel has another number */
-  async #record(): Promise<void> {
+  async #record(message: Outgoing): Promise<void> {
     const { channel, transport } = this.#options;
-    const present = await transport.setPartitions(channel, this.#count, { isFirst: true });
+    const present = await transport.setPartitions(channel, this.#count, {
+      isFirst: true,
+      program: senderOf([message]),
+    });
     if (present !== this.#count)
       throw new PartitionsChangedError({ ...channel, layout: this.#count }, present);
     this.#isRecorded = true;

@@ -57,3 +57,17 @@ export function rejectCommandOptions(channel: Channel, options: PublishOptions):
     throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
   }
 }
+
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` */
+export function checkAbove(limit: number, value: number | undefined, field: string, unit: string): void {
+  if (value === undefined || (value > limit && Number.isFinite(value))) return;
+  const text = `${field} is ${value}. Use a number of ${unit} above ${limit}.`;
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
+}
+
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` */
+export function checkReplicas(replicas: number | undefined): void {
+  if (replicas === undefined || (Number.isInteger(replicas) && replicas >= 0)) return;
+  const text = `replicas is ${replicas}. Use a whole number, 0 or above.`;
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'replicas' });
+}

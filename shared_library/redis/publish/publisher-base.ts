@@ -3,6 +3,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../channel/channel.ts';
 import { checkChannel } from '../channel/check-channel.ts';
+import { type DefinitionConflict, definitionConflict, requireSameDefinition } from '../channel/definition.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { checkOptionNames } from '../runtime/option-checks.ts';
@@ -13,8 +14,10 @@ import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.
 import type { Published } from './batch.ts';
 import { PartitionRouter } from './partition-router.ts';
 import {
+  checkAbove,
   checkedEndsKey,
   checkId,
+  checkReplicas,
   PUBLISH_NAMES,
   type PublishOptions,
   rejectCommandOptions,
@@ -46,6 +49,8 @@ export interface PublisherSettings {
   readonly onConnected?: (() => Promise<void>) | undefined;
   /** Called before the first message on a channel. */
   readonly onChannel?: ((name: string) => void) | undefined;
+  /** Called if another definition of a channel was recorded, and that of the publisher has replaced it. */
+  readonly onConflict?: ((conflict: DefinitionConflict) => void) | undefined;
 }
 
 const DEFAULT_DEADLINE_MS = 2_000;
@@ -250,18 +255,24 @@ export class PublisherBase implements AsyncDisposable {
     if (router === undefined) {
       const { transport, clock, lease, maxPendingBytes, replicas = 0 } = this.#settings;
       const { deadlineMs = DEFAULT_DEADLINE_MS } = this.#settings;
+      const isLeased = lease?.channel?.name === channel.name;
+      if (isLeased && lease.channel) requireSameDefinition(channel, lease.channel);
       router = new PartitionRouter({
         channel,
-        lease: lease?.channel?.name === channel.name ? lease : undefined,
+        lease: isLeased ? lease : undefined,
         transport,
         clock,
         deadlineMs,
         maxPending: maxPendingBytes ?? DEFAULT_MAX_PENDING,
         confirmation: replicas === 0 ? undefined : { replicas, withinMs: deadlineMs * CONFIRMATION_SHARE },
+        onReplaced: (recorded) => {
+          const conflict = definitionConflict(channel, recorded, { isReader: false });
+          if (conflict !== undefined) this.#settings.onConflict?.(conflict);
+        },
       });
       this.#routers.set(channel.name, router);
       this.#settings.onChannel?.(channel.name);
-    }
+    } else if (router.channel !== channel) requireSameDefinition(channel, router.channel);
     return router;
   }
 
@@ -272,18 +283,6 @@ export class PublisherBase implements AsyncDisposable {
         'This publisher was closed. Create a new one to publish again.',
       );
   }
-}
-
-function checkAbove(limit: number, value: number | undefined, field: string, unit: string): void {
-  if (value === undefined || (value > limit && Number.isFinite(value))) return;
-  const text = `${field} is ${value}. Use a number of ${unit} above ${limit}.`;
-  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
-}
-
-function checkReplicas(replicas: number | undefined): void {
-  if (replicas === undefined || (Number.isInteger(replicas) && replicas >= 0)) return;
-  const text = `replicas is ${replicas}. Use a whole number, 0 or above.`;
-  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'replicas' });
 }
 
 const MIN_REMEMBER_MS = 60_000;

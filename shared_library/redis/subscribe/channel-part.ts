@@ -7,6 +7,7 @@ import { ORIGIN } from '../wire/position.ts';
 import { ChannelReader, type ChannelReaderOptions } from './channel-reader.ts';
 import type { Receiver } from './fan-out.ts';
 import type { OnInvalidFrame } from './invalid-messages.ts';
+import type { StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
 import { Subscription } from './subscription.ts';
 
@@ -18,7 +19,7 @@ export interface PartOptions
   readonly channel: Channel;
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: OnInvalidFrame;
-  readonly onAnswer: (sentAt: number, serverAt: number) => void;
+  readonly onAnswer: NonNullable<StateQueriesOptions['onAnswer']>;
   /** See `ChannelReaderHooks.mayDeliver`. `partitions`: 1 if no number is recorded for the channel. */
   readonly mayDeliver?: ((partitions: number) => boolean) | undefined;
   /** `partitions` has been read. */

@@ -11,13 +11,14 @@ import { neededPartitions, Part, type PartOptions } from './channel-part.ts';
 import type { ChannelReader } from './channel-reader.ts';
 import { earlier, sumOf } from './combined-figures.ts';
 import type { Receiver } from './fan-out.ts';
+import type { ServerAnswer } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface ChannelPartsOptions
   extends Omit<PartOptions, 'since' | 'onAnswer' | 'mayDeliver' | 'onPartitions'> {
-  /** The server of a part answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
-  readonly onAnswer: (part: string, sentAt: number, serverAt: number) => void;
+  /** The server of a part answered a query that was sent at `sentAt` (monotonic). */
+  readonly onAnswer: (part: string, sentAt: number, answer: ServerAnswer) => void;
   /** Called with the name of a part that is added, and of one that is removed. `values`: only for kind `state`. */
   readonly onAdded: (part: string, values: LatestValues | undefined) => void;
   readonly onRemoved: (part: string) => void;
@@ -223,7 +224,7 @@ export class ChannelParts {
       channel,
       since,
       onStatus: (status) => this.#onStatus(status, index),
-      onAnswer: (sentAt, serverAt) => onAnswer(channel.name, sentAt, serverAt),
+      onAnswer: (sentAt, answer) => onAnswer(channel.name, sentAt, answer),
       mayDeliver: index === undefined ? (partitions) => this.#mayOwnDeliver(partitions) : undefined,
       onPartitions: () => this.#follow(index === undefined),
     });

@@ -14,6 +14,7 @@ import { FanOut } from './fan-out.ts';
 import { InvalidMessages, type OnInvalidFrame } from './invalid-messages.ts';
 import { Replays } from './replays.ts';
 import { Sequencer } from './sequencer.ts';
+import type { StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
 import { Subscription } from './subscription.ts';
 import type { Tap } from './tap.ts';
@@ -31,8 +32,7 @@ interface ChannelReaderHooks {
   readonly onDistrust?: (() => void) | undefined;
   /** The latest values of the subscriptions, as `onValue` set them. */
   readonly values?: ComparedValues | undefined;
-  /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
-  readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
+  readonly onAnswer?: StateQueriesOptions['onAnswer'];
   /**
    * Asked before the messages of a recovery are delivered, with the recorded number of partitions. False: all messages
    * are held, and the recovery is repeated when `recover` is called, at the latest after a second.

@@ -1,5 +1,6 @@
 // Reports each event of a subscriber to its listeners and to the log.
 
+import { conflictText, type DefinitionConflict } from '../channel/definition.ts';
 import type { TickbusError } from '../errors.ts';
 import type { InstrumentChange } from '../freshness/latest.ts';
 import type { VerdictChange } from '../freshness/verdict-poller.ts';
@@ -114,6 +115,8 @@ export interface ChannelReport {
   readonly queueDepth: number;
   /** Milliseconds that the oldest waiting message has been waiting. */
   readonly behindMs: number;
+  /** How the definition at the head of the channel differs; undefined if it does not. */
+  readonly conflict: DefinitionConflict | undefined;
 }
 
 const PREVIEW_BYTES = 200;
@@ -232,6 +235,10 @@ export class Reports {
         return this.#log.write('warn', channel, status, forgedText(status));
       case 'slow':
         return this.#log.write('warn', channel, status, SLOW_TEXTS[status.cause]);
+      case 'definition_conflict': {
+        const level = status.severity === 'error' ? 'error' : 'warn';
+        return this.#log.write(level, channel, status, conflictText(status));
+      }
       case 'values_evicted':
         return this.#log.write('warn', channel, status, EVICTED_TEXT);
       default:

@@ -5,7 +5,7 @@ import type { Channel } from '../channel/channel.ts';
 import type { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
-import type { ChannelState, FenceToken, Transport } from '../transport/port.ts';
+import type { ChannelHead, ChannelState, FenceToken, Transport } from '../transport/port.ts';
 import type { Position } from '../wire/position.ts';
 
 export interface StateQueriesOptions {
@@ -22,11 +22,14 @@ export interface StateQueriesOptions {
   readonly onHeadMismatch: () => void;
   /** The head is below the position at the request: all messages above the head are forged. */
   readonly onHeadBelow: (head: Position) => void;
-  /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
-  readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
+  /** The server answered a query that was sent at `sentAt` (monotonic). */
+  readonly onAnswer?: ((sentAt: number, answer: ServerAnswer) => void) | undefined;
   /** The number of partitions that the server has recorded, in an answer that matched. */
   readonly onPartitions?: ((partitions: number | undefined) => void) | undefined;
 }
+
+/** What a query of the head or a read of the channel returns. Only a read has `entries`. */
+export type ServerAnswer = ChannelHead & Partial<Pick<ChannelState, 'entries' | 'firstKey'>>;
 
 /** Milliseconds between two checks of the head, which detect the loss of the last message. */
 const HEAD_CHECK_MS = 1_000;
@@ -93,7 +96,7 @@ export class StateQueries {
     this.#reading = answer.then(
       (state) => {
         if (state === undefined) return;
-        onAnswer?.(sentAt, state.at);
+        onAnswer?.(sentAt, state);
         if (generation !== this.#generation) return;
         this.#confirmedAt = sentAt;
         this.#lease = state.lease;
@@ -127,8 +130,9 @@ export class StateQueries {
     const atRequest = position();
     const sentAt = clock.monotonic();
     transport.head(channel).then(
-      ({ position: head, at, lease, partitions }) => {
-        onAnswer?.(sentAt, at);
+      (answer) => {
+        const { position: head, lease, partitions } = answer;
+        onAnswer?.(sentAt, answer);
         if (generation !== this.#generation) return;
         this.#lease = lease;
         if (!this.#compare(head, atRequest)) return;

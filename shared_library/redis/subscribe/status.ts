@@ -1,5 +1,6 @@
 // The statuses of a channel or a subscription, as tagged unions.
 
+import type { DefinitionConflict } from '../channel/definition.ts';
 import type { TickbusError } from '../errors.ts';
 import type { ChannelLinkStatus, LinkStatus } from '../transport/link-status.ts';
 import type { LostRange } from '../wire/position.ts';
@@ -78,6 +79,7 @@ export type ChannelStatus =
    * Keys that a subscription names are never evicted.
    */
   | { readonly type: 'values_evicted'; readonly channel: string; readonly keys: number }
+  | ConflictReport
   | Slow
   | Forged
   | Gap;
@@ -105,6 +107,14 @@ export interface Slow {
 export interface NameTaken {
   readonly type: 'name_taken';
   readonly error: TickbusError;
+}
+
+/**
+ * Another program defines the channel differently. Reported when it is first seen, within a second. Messages are still
+ * delivered. Log lines have level error or warn, as `severity` says.
+ */
+export interface ConflictReport extends DefinitionConflict {
+  readonly type: 'definition_conflict';
 }
 
 /** The event of `subscriber.on('status', ...)`. */

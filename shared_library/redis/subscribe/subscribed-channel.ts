@@ -10,6 +10,7 @@ import type { Message } from '../wire/message.ts';
 import { AdoptedValues } from './adopted-values.ts';
 import type { Adopter } from './adopter.ts';
 import { ChannelParts } from './channel-parts.ts';
+import { DefinitionCheck } from './definition-check.ts';
 import type { EventLoopTurn } from './event-loop-turn.ts';
 import { isExpired } from './expiry.ts';
 import type { ChannelReport, ReportOrigin, Reports } from './reports.ts';
@@ -34,6 +35,7 @@ export class SubscribedChannel {
   readonly #options: SubscribedChannelOptions;
   readonly channel: Channel;
   readonly parts: ChannelParts;
+  readonly #definition: DefinitionCheck;
   /** Undefined if no gateway feeds the channel. */
   readonly demand: SubscriberDemand | undefined;
   readonly #counters = {
@@ -50,6 +52,9 @@ export class SubscribedChannel {
     const { channel, transport, clock, reports, freshness, adopter } = options;
     this.#options = options;
     this.channel = channel;
+    this.#definition = new DefinitionCheck(channel, (conflict) =>
+      reports.status({ type: 'definition_conflict', ...conflict }),
+    );
     this.parts = new ChannelParts({
       channel,
       transport,
@@ -58,9 +63,15 @@ export class SubscribedChannel {
       onPlain: adopter && ((message) => adopter.hear(channel, message, (key) => this.parts.placeOf(key))),
       onStatus: (status) => reports.status(status),
       onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
-      onAnswer: (part, sentAt, serverAt) => freshness.recordServerTime(part, sentAt, serverAt),
+      onAnswer: (part, sentAt, answer) => {
+        freshness.recordServerTime(part, sentAt, answer.at);
+        this.#definition.check(part, answer);
+      },
       onAdded: (part, values) => values && freshness.add(channel, part, values),
-      onRemoved: (part) => freshness.remove(part),
+      onRemoved: (part) => {
+        freshness.remove(part);
+        this.#definition.forget(part);
+      },
       isPinned: (key) => {
         for (const { keys } of this.parts.subscriptions) if (keys?.has(key) === true) return true;
         return false;
@@ -147,6 +158,7 @@ export class SubscribedChannel {
       lost: counters.lost + dropped,
       queueDepth: [...subscriptions].reduce((sum, { depth }) => sum + depth, 0),
       behindMs: this.behindMs,
+      conflict: this.#definition.conflict,
     };
   }
 

@@ -4,12 +4,12 @@ import { RecordingLogger } from '@tickbus/test-kit';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { ManualClock } from '../runtime/manual-clock.ts';
 import { SubscriberBase } from '../subscribe/subscriber-base.ts';
+import type { DemandOperations } from '../transport/demand-port.ts';
 import type { HistoryPage } from '../transport/history-port.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
 import type {
   ChannelHead,
   ChannelState,
-  DemandOperations,
   LeaseOperations,
   Outgoing,
   Receipt,

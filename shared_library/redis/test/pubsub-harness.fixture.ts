@@ -9,11 +9,12 @@ import type { ExpiredMessage, HandlerError, InvalidMessage } from '../subscribe/
 import type { Forged, Gap, SubscriberStatus } from '../subscribe/status.ts';
 import { SubscriberBase } from '../subscribe/subscriber-base.ts';
 import { MemoryConnection } from '../testing.ts';
+import type { DemandOperations } from '../transport/demand-port.ts';
 import type { HistoryPage } from '../transport/history-port.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
 import type { MemoryLinks } from '../transport/memory/memory-links.ts';
 import { MemoryServer } from '../transport/memory/memory-server.ts';
-import type { ChannelHead, ChannelState, DemandOperations, Transport } from '../transport/port.ts';
+import type { ChannelHead, ChannelState, Transport } from '../transport/port.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { type ALERTS, type CHAT, type COMMANDS, type FILLS, PRICES } from './channels.fixture.ts';
 import { FakeTransport } from './fake-transport.fixture.ts';

@@ -4,6 +4,7 @@ import type { ChannelSpec } from '../channel/channel.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Position } from '../wire/position.ts';
 import type { Adopting } from './adoption-port.ts';
+import type { DemandOperations } from './demand-port.ts';
 import type { HistoryReader } from './history-port.ts';
 import type { ChannelLinkStatus, LinkStatus } from './link-status.ts';
 import type { Listening } from './listener-port.ts';
@@ -27,6 +28,7 @@ export interface Transport extends HistoryReader, Listening, Adopting {
    * @param confirmation if fewer replicas confirm the batch in time, it rejects with OUTCOME_UNKNOWN. Rejects with
    *   DENIED, and sends nothing, if the user may not ask for confirmations
    * @throws PartitionsChangedError if the server has another number of partitions for the channel than `channel.layout`
+   * @throws DefinitionConflictError if another definition of the channel is recorded, which stores messages differently
    */
   publish(
     channel: ChannelSpec,
@@ -91,6 +93,8 @@ export interface SetPartitionsOptions {
   readonly token?: FenceToken | undefined;
   /** True: change nothing if the channel is in use. */
   readonly isFirst?: boolean | undefined;
+  /** The name of the program, which stands at the head with the definition of the channel. Default: none. */
+  readonly program?: string | undefined;
 }
 
 /** What to read, and until when. */
@@ -145,6 +149,11 @@ export interface Receipt {
   /** Number of subscriptions that each message reached. */
   readonly receivers: number;
   /**
+   * The recorded definition that this batch has replaced by that of its channel, which differs in a detail. On a
+   * `plain` channel it stays. Undefined: none, or it is the same.
+   */
+  readonly replaced?: string;
+  /**
    * Commands that this call did not publish, by index in the batch. The value is the earlier publish under the same id,
    * or `forgotten` if the server cannot know whether there was one. The other messages are numbered from `first`
    * without gaps.
@@ -192,6 +201,8 @@ export interface ChannelHead {
   readonly lease?: FenceToken;
   /** The recorded number of partitions; absent: none was recorded, so the channel has one. */
   readonly partitions?: number;
+  /** The recorded definition; see `definitionText`. Absent: no writer has recorded one. */
+  readonly definition?: string;
 }
 
 /** The state of a channel on the server. See `Transport.read` for what was read at one instant. */
@@ -201,6 +212,10 @@ export interface ChannelState extends ChannelHead {
    * is in ascending order. Last values are in any order, and one may occur twice.
    */
   readonly entries: readonly Uint8Array[];
+  /**
+   * The key under which the first entry is stored (kind `state`), if the read tells it.
+   */
+  readonly firstKey?: string;
   /**
    * Whether the server restarted or failed over since the epoch began, so that its latest messages may be lost.
    */
@@ -219,6 +234,8 @@ export type LeaseAttempt =
       readonly writer?: Writer;
       /** Why there is no exclusive writer, as a sentence. */
       readonly reason?: string;
+      /** The recorded definition that this claim has replaced; undefined: none, or it is the same. */
+      readonly replaced?: string;
       /** The leases of the partitions, if the channel has several. Each is valid only while this one is. */
       readonly partitions?: readonly Fence[];
     }
@@ -273,25 +290,4 @@ export interface Fence {
   readonly partitions?: readonly Fence[] | undefined;
   /** Checks with the server now whether the lease is still held. */
   confirm(): void;
-}
-
-/** The keys of a channel that subscribers request. Its gateway subscribes to them upstream. */
-export interface DemandOperations {
-  /**
-   * Requests keys for `ttlMs`. Call it again before that time ends. `subscriberId` must not contain line breaks. Any
-   * number of keys can be given: they are sent in chunks.
-   *
-   * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` if the channel has `MAX_DEMAND` requests. Existing requests are
-   *   renewed, so that older subscribers keep them. New requests are declined.
-   */
-  declare(subscriberId: string, keys: readonly string[], ttlMs: number): Promise<void>;
-  withdraw(subscriberId: string, keys: readonly string[]): Promise<void>;
-  /**
-   * The number of subscribers that request each key now. The requests are read in chunks, so one that is made or
-   * withdrawn during the read may or may not be counted.
-   *
-   * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` if the server has far more than `MAX_DEMAND` requests, which only a
-   *   client without this library can store
-   */
-  wanted(): Promise<ReadonlyMap<string, number>>;
 }

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe } from 'vitest';
 import { describeAdoption } from './adoption-contract.ts';
+import { describeDefinitions } from './definition-contract.ts';
 import { describeDemand } from './demand-contract.ts';
 import { describeHistory } from './history-contract.ts';
 import { describeLastValues } from './last-values-contract.ts';
@@ -27,6 +28,7 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
     describeSubscribe(harness);
     describeLease(harness);
     describePartitions(harness);
+    describeDefinitions(harness);
     describeDemand(harness);
     describeLink(harness);
   });

@@ -6,7 +6,7 @@ import { MAX_SUBSCRIBER_KEYS } from '../../channel/limits.ts';
 import { SubscriberDemand } from '../../demand/subscriber-demand.ts';
 import { TickbusError } from '../../errors.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
-import type { DemandOperations } from '../../transport/port.ts';
+import type { DemandOperations } from '../../transport/demand-port.ts';
 import { GATEWAY_PRICES, PRICES } from '../channels.fixture.ts';
 import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 

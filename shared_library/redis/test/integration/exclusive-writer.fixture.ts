@@ -212,7 +212,7 @@ export function useWriterHarness() {
       client.on('error', () => {});
       await client.connect();
       closing.push(() => client.destroy());
-      return { client, commands: new LeaseCommands(STATE) };
+      return { client, commands: new LeaseCommands(STATE, 'scripts') };
     },
     /** A candidate that is not started yet, its logger, and a promise that resolves when it gains the lease. */
     candidate(url: string, ttlMs = 60_000) {

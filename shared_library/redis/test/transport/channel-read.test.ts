@@ -18,7 +18,7 @@ function fakeServer(...chunks: readonly FakeChunk[]) {
   const run: RunRead = async (_keys, [, , , cursor = '', , upTo = '', , ...keys]) => {
     const { epoch = 7, seq = 10, entry, next } = chunks[calls.length] ?? { entry: 'none', next: '' };
     calls.push({ cursor, upTo, keys: keys.length });
-    return [epoch, seq, 1, [Buffer.from(entry)], 0, '5', next, ''].map((part) =>
+    return [epoch, seq, 1, [Buffer.from(entry)], 0, '5', next, '', '', ''].map((part) =>
       typeof part === 'number' ? Buffer.from(String(part)) : Array.isArray(part) ? part : Buffer.from(part),
     );
   };

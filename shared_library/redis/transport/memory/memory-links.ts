@@ -6,25 +6,27 @@ import { TickbusError } from '../../errors.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
 import { nextTurn } from '../../runtime/turns.ts';
-import type { Position } from '../../wire/position.ts';
+import { ORIGIN, type Position } from '../../wire/position.ts';
 import type { Adoption, PlainMessage } from '../adoption-port.ts';
 import { cancelledError } from '../cancelled-error.ts';
+import { type DefiningBatch, type DefinitionEntry, DefinitionRecords } from '../definition-records.ts';
+import type { DemandOperations } from '../demand-port.ts';
 import type { HistoryPage, HistoryQuery } from '../history-port.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
   ChannelState,
   Connection,
-  DemandOperations,
   FenceToken,
   LeaseOperations,
   Outgoing,
   ReadOptions,
   Receipt,
   Transport,
-  Writer,
 } from '../port.ts';
+import { OtherDefinition } from './definition.ts';
 import type { MemoryServer } from './memory-server.ts';
+import { MemoryWriter } from './memory-writer.ts';
 
 /**
  * Links to a MemoryServer. `disconnect()` and `reconnect()` simulate a network failure in tests of bots.
@@ -67,6 +69,7 @@ export class MemoryTransport implements Transport {
   readonly #specIn: SpecIn;
   readonly #status = new Emitter<{ status: LinkStatus }>(() => {});
   readonly #subscriptions = new Set<MemorySubscription>();
+  readonly #definitions = new DefinitionRecords();
   #state: 'new' | 'connected' | 'disconnected' | 'closed' = 'new';
   #generation = 0;
 
@@ -85,10 +88,11 @@ export class MemoryTransport implements Transport {
     channel: ChannelSpec,
     batch: readonly Outgoing[],
     token?: FenceToken,
-    known?: Position,
+    known: Position = ORIGIN,
   ): Promise<Receipt> {
     this.#assertConnected();
-    const receipt = this.#server.publish(this.#specIn(channel), batch, token, known);
+    const spec = this.#specIn(channel);
+    const receipt = this.#publish({ channel: spec, batch, known }, token);
     // As over a network, a reply takes a turn of the event loop, so that a publishing loop does not starve others.
     await new Promise<void>(nextTurn);
     return receipt;
@@ -142,13 +146,13 @@ export class MemoryTransport implements Transport {
   }
 
   lease(channel: ChannelSpec): LeaseOperations {
-    const { name, kind } = this.#specIn(channel);
+    const { name, kind, definition } = this.#specIn(channel);
     const connected = this.#whileConnected;
     return {
       connect: () => this.connect(),
       acquire: async (ttlMs) =>
         connected(() => {
-          const attempt = this.#server.acquire(name, ttlMs);
+          const attempt = this.#server.acquire(name, ttlMs, definition);
           if (attempt.state !== 'held' || kind === 'plain' || kind === 'command') return attempt;
           return { ...attempt, writer: new MemoryWriter(this, channel, attempt.token) };
         }),
@@ -203,6 +207,19 @@ export class MemoryTransport implements Transport {
     this.#status.clear();
   }
 
+  #publish(batch: DefiningBatch, token: FenceToken | undefined): Receipt {
+    const { channel, batch: messages, known } = batch;
+    const send = (entry?: DefinitionEntry) =>
+      this.#definitions.record(batch, entry, this.#server.publish(channel, messages, token, known, entry));
+    const entry = this.#definitions.entryFor(batch);
+    try {
+      return send(entry);
+    } catch (error) {
+      if (entry === undefined || !(error instanceof OtherDefinition)) throw error;
+      return send(this.#definitions.replacing(entry, channel, error.recorded));
+    }
+  }
+
   readonly #whileConnected = <T>(operation: () => T): T => {
     this.#assertConnected();
     return operation();
@@ -217,51 +234,6 @@ export class MemoryTransport implements Transport {
   #assertConnected(): void {
     if (this.#state === 'closed') throw closedError();
     if (this.#state !== 'connected') throw notConnectedError();
-  }
-}
-
-/** Accepts four batches in flight, like the Redis writer. An in-memory link loses none of them. */
-class MemoryWriter implements Writer {
-  readonly #transport: MemoryTransport;
-  readonly #channel: ChannelSpec;
-  readonly #token: FenceToken;
-  readonly #events = new Emitter<{ room: undefined }>(() => {});
-  #inFlight = 0;
-  #isEnded = false;
-
-  constructor(transport: MemoryTransport, channel: ChannelSpec, token: FenceToken) {
-    this.#transport = transport;
-    this.#channel = channel;
-    this.#token = token;
-    transport.onStatus(() => this.#notifyRoom());
-  }
-
-  get room(): number {
-    return this.#isEnded || !this.#transport.isConnected ? 0 : 4 - this.#inFlight;
-  }
-
-  onRoom(listener: () => void): Unsubscribe {
-    return this.#events.on('room', listener);
-  }
-
-  async publish(batch: readonly Outgoing[]): Promise<Receipt | undefined> {
-    if (this.room === 0) return undefined;
-    this.#inFlight++;
-    try {
-      return await this.#transport.publish(this.#channel, batch, this.#token);
-    } finally {
-      this.#inFlight--;
-      this.#notifyRoom();
-    }
-  }
-
-  end(): void {
-    this.#isEnded = true;
-    this.#notifyRoom();
-  }
-
-  #notifyRoom(): void {
-    this.#events.emit('room', undefined);
   }
 }
 

@@ -1,6 +1,7 @@
 // An in-memory server: does what Redis and the tickbus scripts do for a channel.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
+import { withAuthor } from '../../channel/definition.ts';
 import { MAX_DEMAND } from '../../channel/limits.ts';
 import { PartitionsChangedError, parsePartitionName } from '../../channel/partitions.ts';
 import { TickbusError } from '../../errors.ts';
@@ -10,6 +11,7 @@ import { systemClock } from '../../runtime/system-clock.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { positioned } from '../../wire/position-prefix.ts';
 import type { Adoption, PlainMessage } from '../adoption-port.ts';
+import type { DefinitionEntry } from '../definition-records.ts';
 import { countKeys, demandEntry, demandFullError } from '../demand-entries.ts';
 import type { HistoryPage, HistoryQuery, StoredEntry } from '../history-port.ts';
 import type {
@@ -23,6 +25,8 @@ import type {
   SetPartitionsOptions,
 } from '../port.ts';
 import { adoptInto } from './adoption.ts';
+import { findDuplicate, rememberId } from './command-ids.ts';
+import { checkDefinition, redefine } from './definition.ts';
 import { encodeFrames, utf8 } from './frames.ts';
 import { checkKeyLimit, lastValues, storeLast } from './last-values.ts';
 import { emptyChannel, type ServerChannel, type ServerLease } from './server-channel.ts';
@@ -45,9 +49,11 @@ export class MemoryServer {
     batch: readonly Outgoing[],
     token?: FenceToken,
     known: Position = ORIGIN,
+    definition?: DefinitionEntry,
   ): Receipt {
     const channel = this.#channel(spec.name);
     this.#checkFence(spec, channel, token);
+    if (definition !== undefined) checkDefinition(channel, definition);
     if (spec.kind === 'plain') {
       const texts = batch.map(({ json }) => json);
       for (const frame of encodeFrames(spec, texts)) this.publishRaw(spec.name, frame);
@@ -62,7 +68,7 @@ export class MemoryServer {
     const texts: string[] = [];
     let first: Position | undefined;
     for (const [index, message] of batch.entries()) {
-      const before = this.#findDuplicate(channel, message);
+      const before = findDuplicate(channel, message, this.#clock.monotonic());
       if (before !== undefined) {
         repeated.set(index, before);
         continue;
@@ -72,8 +78,9 @@ export class MemoryServer {
       const text = positioned(message.json, position, at);
       store(spec, channel, message, { position, frame: utf8.encode(text) });
       texts.push(text);
-      this.#remember(channel, message, { position, receivers: channel.listeners.size });
+      rememberId(channel, message, this.#clock.monotonic(), { position, receivers: channel.listeners.size });
     }
+    if (definition !== undefined && texts.length > 0) channel.definition = definition.text;
     for (const frame of encodeFrames(spec, texts)) this.publishRaw(spec.name, frame);
     const receipt = {
       first: first ?? { epoch: channel.head.epoch, seq: 0 },
@@ -119,7 +126,8 @@ export class MemoryServer {
       .filter(({ position }) => !inEpoch || (position.epoch === head.epoch && position.seq > since.seq))
       .sort((a, b) => a.position.epoch - b.position.epoch || a.position.seq - b.position.seq)
       .map(({ frame }) => frame);
-    return { position: head, entries, ...now };
+    const [firstKey] = [...last].find(([, { frame }]) => frame === entries[0]) ?? [];
+    return { position: head, entries, ...now, ...(firstKey !== undefined && { firstKey }) };
   }
 
   readHistory(spec: ChannelSpec, query: HistoryQuery): HistoryPage {
@@ -132,7 +140,8 @@ export class MemoryServer {
     const token = this.#heldLease(channel)?.token;
     const lease = token === undefined || token === 'nobody' ? {} : { lease: token };
     const recorded = channel.partitions === undefined ? {} : { partitions: channel.partitions };
-    return { position: channel.head, at: this.#clock.now(), ...lease, ...recorded };
+    const defined = channel.definition === undefined ? {} : { definition: channel.definition };
+    return { position: channel.head, at: this.#clock.now(), ...lease, ...recorded, ...defined };
   }
 
   setPartitions(spec: ChannelSpec, partitions: number, options: SetPartitionsOptions = {}): number {
@@ -149,10 +158,13 @@ export class MemoryServer {
     channel.last.clear();
     channel.history.clear();
     channel.partitions = partitions;
+    if (spec.definition !== undefined)
+      channel.definition = withAuthor(spec.definition, options.program ?? '');
     return partitions;
   }
 
-  acquire(name: string, ttlMs: number): LeaseAttempt {
+  /** @param definition the holder decides how the channel is defined; undefined: it defines nothing */
+  acquire(name: string, ttlMs: number, definition?: string): LeaseAttempt {
     const channel = this.#channel(name);
     const held = this.#heldLease(channel);
     const expiresAt = this.#clock.monotonic() + ttlMs;
@@ -166,7 +178,8 @@ export class MemoryServer {
     channel.lease = { token: hasRecord ? channel.token : 'nobody', expiresAt };
     if (!hasRecord) return { state: 'holding_off', leftMs: ttlMs };
     channel.head = { epoch: this.#newEpoch(), seq: 0 };
-    return { state: 'held', token: channel.token };
+    const replaced = redefine(channel, definition);
+    return { state: 'held', token: channel.token, ...(replaced !== undefined && { replaced }) };
   }
 
   renew(name: string, token: FenceToken, ttlMs: number): boolean {
@@ -234,28 +247,6 @@ export class MemoryServer {
     return channel.head;
   }
 
-  #findDuplicate(
-    { ids, head }: ServerChannel,
-    { idempotency }: Outgoing,
-  ): EarlierPublish | 'forgotten' | undefined {
-    const known = idempotency && ids.get(idempotency.id);
-    if (known !== undefined && known.until > this.#clock.monotonic()) return known.published;
-    return idempotency?.firstEpoch !== undefined && idempotency.firstEpoch !== head.epoch
-      ? 'forgotten'
-      : undefined;
-  }
-
-  #remember({ ids }: ServerChannel, { idempotency }: Outgoing, published: EarlierPublish): void {
-    if (idempotency === undefined) return;
-    const now = this.#clock.monotonic();
-    // Deletes in insertion order, up to the first id that has not expired. Expired ids after that id stay for now.
-    for (const [id, { until }] of ids) {
-      if (until > now) break;
-      ids.delete(id);
-    }
-    ids.set(idempotency.id, { published, until: now + idempotency.rememberMs });
-  }
-
   /** Each epoch is higher than the previous one, even if the clock stands still, and after a `flush`. */
   #newEpoch(): number {
     this.#lastEpoch = Math.max(this.#lastEpoch + 1, this.#clock.now());
@@ -274,7 +265,7 @@ export class MemoryServer {
   #checkPartitions(spec: ChannelSpec, channel: ServerChannel, batch: readonly Outgoing[]): void {
     const { partitions } = channel;
     if (partitions === undefined || partitions === (spec.layout ?? 1)) return;
-    if (batch.some((message) => this.#findDuplicate(channel, message) === undefined))
+    if (batch.some((message) => findDuplicate(channel, message, this.#clock.monotonic()) === undefined))
       throw new PartitionsChangedError(spec, partitions);
   }
 

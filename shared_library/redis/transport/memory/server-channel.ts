@@ -21,6 +21,8 @@ export interface ServerChannel {
   isReleased: boolean;
   /** The recorded number of partitions. */
   partitions: number | undefined;
+  /** The recorded definition. */
+  definition: string | undefined;
   readonly last: Map<string, LastValue>;
   readonly history: MemoryHistory;
   readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
@@ -37,6 +39,7 @@ export function emptyChannel(): ServerChannel {
     isReleased: true,
     lease: undefined,
     partitions: undefined,
+    definition: undefined,
     last: new Map(),
     history: new MemoryHistory(),
     ids: new Map(),

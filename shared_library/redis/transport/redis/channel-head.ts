@@ -18,8 +18,8 @@ export async function readHead(
   settings: LinkSettings,
 ): Promise<ChannelHead> {
   const keys = channelKeys(channel);
-  const [[epoch, seq, partitions], holder, [seconds, microseconds]] = await Promise.all([
-    client.hmGet(keys.head, ['epoch', 'seq', 'partitions']).catch((error: unknown) => {
+  const [[epoch, seq, partitions, definition], holder, [seconds, microseconds]] = await Promise.all([
+    client.hmGet(keys.head, ['epoch', 'seq', 'partitions', 'definition']).catch((error: unknown) => {
       throw isWrongType(error) ? foreignKeyError(keys.head, 'type', settings) : error;
     }),
     // Without permission to read the lease, the head is returned as if nobody held it.
@@ -37,7 +37,7 @@ export async function readHead(
   };
   const position = epoch === null ? ORIGIN : { epoch: whole('epoch', epoch), seq: whole('seq', seq) };
   const at = Number(seconds) * 1_000 + Number(microseconds) / 1_000;
-  const head = { position, at, ...parseLease(holder) };
+  const head = { position, at, ...parseLease(holder), ...(definition != null && { definition }) };
   if (partitions == null) return head;
   const parsed = parsePartitions(partitions);
   if (parsed === undefined) throw foreignKeyError(keys.head, 'partitions', settings);

@@ -21,6 +21,8 @@ type Chunk = [
   lease: Buffer,
   next: Buffer,
   partitions: Buffer,
+  definition: Buffer,
+  firstKey: Buffer,
 ];
 
 /** Number of messages in the first chunk. The number doubles after a quick reply, and halves after a slow reply. */
@@ -97,7 +99,8 @@ async function readOnce(
   }
 }
 
-function stateOf(position: Position, [, , at, entries, isForgotten, holder, , partitions]: Chunk) {
+function stateOf(position: Position, chunk: Chunk) {
+  const [, , at, entries, isForgotten, holder, , partitions, definition, firstKey] = chunk;
   return {
     position,
     at: Number(at),
@@ -105,5 +108,7 @@ function stateOf(position: Position, [, , at, entries, isForgotten, holder, , pa
     isForgotten: isForgotten === 1,
     ...parseLease(String(holder)),
     ...(partitions.length === 0 ? {} : { partitions: Number(partitions) }),
+    ...(definition.length === 0 ? {} : { definition: String(definition) }),
+    ...(firstKey.length === 0 ? {} : { firstKey: String(firstKey) }),
   };
 }

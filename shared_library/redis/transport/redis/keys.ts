@@ -1,12 +1,13 @@
 // The Redis keys of a channel.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
+import { printable } from '../../runtime/printable.ts';
 
 /** The keys of a channel. The hash tag is the name of the channel, so in a cluster they are in its slot. */
 export interface ChannelKeys {
   /**
-   * A hash with the position, branch (see `LUA_BRANCH`), lease record, batch marks (see `MARK_COUNT`) and number of
-   * partitions of the channel.
+   * A hash with the position, branch (see `LUA_BRANCH`), lease record, batch marks (see `MARK_COUNT`), number of
+   * partitions and definition of the channel.
    */
   readonly head: string;
   /** A hash with the last value of each key (kind `state`). */
@@ -46,6 +47,13 @@ export function channelKeys({ name }: Pick<ChannelSpec, 'name'>): ChannelKeys {
     frames: `${prefix}frames`,
     id: (id) => `${prefix}id:${id}`,
   };
+}
+
+/** How to replace the definition at the head of a channel. */
+export function definitionAdvice({ name }: Pick<ChannelSpec, 'name'>): string {
+  const { head, last, history } = channelKeys({ name });
+  const keys = [head, last, history].map((key) => `'${printable(key)}'`).join(' ');
+  return `If the recorded definition is out of use, stop its programs and delete what they left: DEL ${keys}.`;
 }
 
 /** The command that publishes on a channel, and on a cluster its sister for sharded channels. */

@@ -1,5 +1,6 @@
 // Lua fragments that scripts share.
 
+import { MAX_DEFINITION_LENGTH } from '../../channel/definition.ts';
 import { MAX_PARTITIONS } from '../../channel/partitions.ts';
 
 /**
@@ -60,6 +61,18 @@ local function recorded_partitions(key, value)
   end
   return value
 end
+`;
+
+/**
+ * `usable_definition(text)`: the recorded definition, or false if there is none, or a text that tickbus never writes.
+ * `without_author(text)`: see `withoutAuthor`. `storage_of(text)`: its kind and key.
+ */
+export const LUA_DEFINITION = `
+local function usable_definition(text)
+  return text and #text <= ${MAX_DEFINITION_LENGTH} and string.find(text, '^kind=%l+ key=[%w%p ]*$') and text
+end
+local function without_author(text) return (string.gsub(text, ' by=%S*$', '')) end
+local function storage_of(text) return string.match(text, '^kind=%S+ key=%S*') end
 `;
 
 /**

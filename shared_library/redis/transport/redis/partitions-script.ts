@@ -1,6 +1,7 @@
 // The script that records the number of partitions of a channel. It uses no command that publishing does not use.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
+import { withAuthor } from '../../channel/definition.ts';
 import { parsePartitionName } from '../../channel/partitions.ts';
 import type { SetPartitionsOptions } from '../port.ts';
 import { channelKeys } from './keys.ts';
@@ -13,14 +14,15 @@ import { LUA_EVICT_HISTORIES } from './writers/key-history.ts';
  * - KEYS head, last, history, lease, prefix of the fence keys, prefix of the histories of keys, the index of those
  *   histories.
  * - ARGV number of partitions, fence token or '', '1' to change nothing if the channel is in use, the number of a
- *   channel that has none recorded ('1' for the channel itself, '' for a partition), '1' if it has a history by key.
+ *   channel that has none recorded ('1' for the channel itself, '' for a partition), '1' if it has a history by key,
+ *   the definition to record or ''.
  * - Returns the number that the channel has now.
  *
  * Deleting the fence stops batches in flight of an exclusive writer. If it still holds the lease, it resumes in another
  * epoch. A partition whose last holder crashed can therefore be changed; the channel itself needs its lease then.
  */
 export const SET_PARTITIONS = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_EVICT_HISTORIES}
-local wanted, token, is_first, default, has_histories = unpack(ARGV)
+local wanted, token, is_first, default, has_histories, definition = unpack(ARGV)
 local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local head = try('HMGET', KEYS[1], 'epoch', 'branch', 'writer', 'until', 'partitions')
 local recorded = recorded_partitions(KEYS[1], head[5])
@@ -46,6 +48,7 @@ if has_histories == '1' then
   need('DEL', KEYS[6])
 end
 try('HSET', KEYS[1], 'epoch', epoch, 'seq', '0', 'branch', branch, 'partitions', wanted)
+if definition ~= '' then redis.call('HSET', KEYS[1], 'definition', definition) end
 redis.call('HDEL', KEYS[1], 'writer')
 redis.call('DEL', KEYS[2], KEYS[3])
 if has_histories == '1' then evict_histories(KEYS[7], KEYS[6], 0) end
@@ -56,7 +59,7 @@ return wanted
 export function setPartitionsArguments(
   channel: ChannelSpec,
   partitions: number,
-  { token, isFirst = false }: SetPartitionsOptions,
+  { token, isFirst = false, program = '' }: SetPartitionsOptions,
 ): { keys: string[]; args: string[] } {
   const { head, last, history, historyOf, histories, lease, fence } = channelKeys(channel);
   const args = [
@@ -65,6 +68,7 @@ export function setPartitionsArguments(
     isFirst ? '1' : '0',
     parsePartitionName(channel.name) === undefined ? '1' : '',
     channel.historyPerKey === undefined ? '0' : '1',
+    channel.definition === undefined ? '' : withAuthor(channel.definition, program),
   ];
   return { keys: [head, last, history, lease, fence(''), historyOf(''), histories], args };
 }

@@ -12,9 +12,10 @@ import { LUA_BRANCH, LUA_IN_STEPS, LUA_PARTITIONS, LUA_TRY, LUA_WHOLE } from './
  * - ARGV kind, epoch and seq after which to read ('0' '0' reads everything), cursor ('' for the first chunk), count,
  *   top seq of the first chunk ('' for that chunk), then 'all' or 'keys'. After 'keys' follow the keys of this chunk.
  * - Returns { epoch, top seq, time in ms, { entry... }, branch flag, value of the lease or '', next cursor, number of
- *   partitions or '' }. The epoch is 0 if the channel has no head. The flag is 1 if the server was on another branch
- *   (see `LUA_BRANCH`) when the epoch began. It is always 0 for users who may not use INFO, and after the first chunk.
- *   The cursor is '' if no message is left, and 'keys' if the caller must send its remaining keys, if any.
+ *   partitions or '', definition or '', key of the first entry or '' }. The epoch is 0 if the channel has no head. The
+ *   flag is 1 if the server was on another branch (see `LUA_BRANCH`) when the epoch began. It is always 0 for users who
+ *   may not use INFO, and after the first chunk. The cursor is '' if no message is left, and 'keys' if the caller must
+ *   send its remaining keys, if any.
  *
  * A chunk ends early beyond 1 MiB, unless it reads given keys. A message above the size limit is cut off, so that the
  * reader rejects it.
@@ -23,7 +24,7 @@ import { LUA_BRANCH, LUA_IN_STEPS, LUA_PARTITIONS, LUA_TRY, LUA_WHOLE } from './
  */
 export const READ_CHANNEL = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_BRANCH}${LUA_IN_STEPS}
 local kind, since_epoch, after, cursor, count, up_to, mode = unpack(ARGV, 1, 7)
-local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch', 'partitions')
+local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch', 'partitions', 'definition')
 local epoch = head[1] or '0'
 local top = head[1] and head[2] or '0'
 whole(KEYS[1], 'epoch', epoch)
@@ -37,7 +38,7 @@ local at = string.format('%.3f', time[1] * 1000 + time[2] / 1000)
 local is_other_branch = branch and branch ~= head[3] and 1 or 0
 local holder = type(lease) == 'string' and lease or ''
 local partitions = recorded_partitions(KEYS[1], head[4]) or ''
-local result = { epoch, top, at, entries, is_other_branch, holder, '', partitions }
+local result = { epoch, top, at, entries, is_other_branch, holder, '', partitions, head[5] or '', '' }
 -- Adopted values can be stored before anything is published; there is no epoch then.
 local in_epoch = epoch ~= '0' and epoch == since_epoch
 after = tonumber(after)
@@ -62,6 +63,7 @@ if kind == 'state' then
       for i = 2, #scan[2], 2 do
         bytes = bytes + #scan[2][i - 1] + #scan[2][i]
         add(scan[2][i])
+        if #entries == 1 then result[10] = scan[2][i - 1] end
       end
       return #scan[2] / 2, bytes, cursor ~= '0'
     end)

@@ -3,7 +3,7 @@
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { MAX_DEMAND } from '../../channel/limits.ts';
 import { countKeys, demandFullError, tooMuchDemandError } from '../demand-entries.ts';
-import type { DemandOperations } from '../port.ts';
+import type { DemandOperations } from '../demand-port.ts';
 import type { RedisClient } from './client.ts';
 import { channelKeys } from './keys.ts';
 

@@ -6,13 +6,14 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import type { Adoption, PlainMessage } from '../adoption-port.ts';
+import { type DefinitionEntry, DefinitionRecords } from '../definition-records.ts';
+import type { DemandOperations } from '../demand-port.ts';
 import type { HistoryPage, HistoryQuery } from '../history-port.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
   ChannelState,
   Confirmation,
-  DemandOperations,
   FenceToken,
   LeaseOperations,
   Outgoing,
@@ -27,7 +28,7 @@ import { AS_BYTES, type RedisClient } from './client.ts';
 import { requireOnlyDatabase } from './database-guard.ts';
 import { commandError, isDenied } from './error-mapping.ts';
 import { historyArguments, parseHistory } from './history-script.ts';
-import { channelKeys } from './keys.ts';
+import { channelKeys, definitionAdvice } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
 import { ReplicaConfirmation } from './lease/replica-confirmation.ts';
 import { TokenLease } from './lease/token-lease.ts';
@@ -38,7 +39,8 @@ import { redisDemand } from './redis-demand.ts';
 import { RedisLink } from './redis-link.ts';
 import { adoptArguments, parseAdoptions } from './writers/adopt-script.ts';
 import { confirmed, ReplicaWait, unconfirmedError } from './writers/replica-wait.ts';
-import { parseReceipt, partitionsChanged, publishArguments } from './writers/shared-writer.ts';
+import { sendBatch } from './writers/shared-batch.ts';
+import { partitionsChanged, recordedDefinition } from './writers/shared-writer.ts';
 
 interface RedisSubscription {
   /**
@@ -60,6 +62,7 @@ export class RedisTransport implements Transport {
   readonly #leases = new Set<ExclusiveLease>();
   /** The channels that no other database of the server used when this transport first used them. */
   readonly #checked = new Set<string>();
+  readonly #definitions = new DefinitionRecords();
 
   constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
@@ -81,16 +84,13 @@ export class RedisTransport implements Transport {
     if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
     if (confirmation !== undefined)
       await this.#run((client) => ReplicaWait.on(client).requirePermission(), 'read');
-    const { keys, args } = publishArguments(channel, batch, token, known);
-    const send = (client: RedisClient) =>
-      this.#settings.isSharded ? client.publishShardedBatch(keys, args) : client.publishBatch(keys, args);
+    const defining = { channel, batch, known };
+    const advice = definitionAdvice(channel);
+    const isSharded = this.#settings.isSharded === true;
     return this.#run((client) => {
-      const publish = async () => {
-        const reply = await send(client).catch((error: unknown) => {
-          throw partitionsChanged(channel, error) ?? error;
-        });
-        return parseReceipt(reply, channel);
-      };
+      const send = (definition?: DefinitionEntry) =>
+        sendBatch(client, defining, { token, definition, isSharded });
+      const publish = () => this.#definitions.publish(defining, send, recordedDefinition, advice);
       if (confirmation === undefined) return publish();
       return confirmed(client, publish, confirmation, (reason) =>
         unconfirmedError(channel.name, reason, this.#settings),

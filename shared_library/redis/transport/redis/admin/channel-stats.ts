@@ -25,6 +25,8 @@ export interface ChannelStats {
   readonly lease:
     | { readonly token: number; readonly expiresInMs: number; readonly fence: 'connection' | 'token' }
     | undefined;
+  /** The definition that its last writer has recorded, such as `kind=state key=symbol by=alpaca`; undefined: none. */
+  readonly definition?: string | undefined;
   /** Why the channel cannot be used, as sentences: another program has written to its keys. Undefined if it can. */
   readonly fault?: string | undefined;
 }

@@ -226,7 +226,7 @@ export class RedisInspector {
         ]),
       server,
     );
-    const [epoch, seq, writer, partitions] = fields;
+    const [epoch, seq, writer, partitions, definition] = fields;
     const [epochNumber, seqNumber] = [parseWhole(epoch ?? '0'), parseWhole(seq ?? '0')];
     if (epochNumber === undefined) addFault(head, 'epoch');
     if (seqNumber === undefined) addFault(head, 'seq');
@@ -239,6 +239,7 @@ export class RedisInspector {
         epochNumber && seqNumber !== undefined && partitionsNumber !== undefined
           ? { epoch: epochNumber, seq: seqNumber }
           : undefined,
+      ...(definition != null && { definition }),
       keys,
       history: entries,
       // Otherwise the key does not contain a token, but `nobody` during a hold-off, or a nonce during a claim.
@@ -279,7 +280,7 @@ export class RedisInspector {
   }
 }
 
-const HEAD_FIELDS = ['epoch', 'seq', 'writer', 'partitions'];
+const HEAD_FIELDS = ['epoch', 'seq', 'writer', 'partitions', 'definition'];
 
 function toNumber(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);

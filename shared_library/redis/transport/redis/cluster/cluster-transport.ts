@@ -7,12 +7,12 @@ import { areTimersFake } from '../../../runtime/fake-timers.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
 import type { Adoption, PlainMessage } from '../../adoption-port.ts';
+import type { DemandOperations } from '../../demand-port.ts';
 import type { HistoryPage, HistoryQuery } from '../../history-port.ts';
 import type { ChannelLinkStatus, LinkStatus } from '../../link-status.ts';
 import type {
   ChannelHead,
   ChannelState,
-  DemandOperations,
   LeaseOperations,
   ReadOptions,
   Receipt,

@@ -15,7 +15,7 @@ import { redact } from '../redact.ts';
 import { ExclusiveWriter } from '../writers/exclusive-writer.ts';
 import type { PastEpoch } from '../writers/head-snapshot.ts';
 import { unconfirmedError } from '../writers/replica-wait.ts';
-import { LeaseCommands, lostIfUnusable } from './lease-commands.ts';
+import { LeaseCommands, lostIfUnusable, programOf, replacedBy } from './lease-commands.ts';
 import type { ReplicaConfirmation } from './replica-confirmation.ts';
 import { type ConnectedLease, WriterConnection } from './writer-connection.ts';
 
@@ -89,7 +89,7 @@ export class ExclusiveLease implements LeaseOperations, ConnectedLease {
     this.#channel = channel;
     this.#settings = settings;
     this.#confirmation = confirmation;
-    this.#commands = new LeaseCommands(channel);
+    this.#commands = new LeaseCommands(channel, programOf(settings));
     if (channelLease === undefined) {
       this.#own = new WriterConnection(channel, settings, logger, this);
       this.#connection = this.#own;
@@ -164,7 +164,8 @@ export class ExclusiveLease implements LeaseOperations, ConnectedLease {
     const claimed = await this.#commands.claim(client, ttlMs, 'token', () =>
       this.#confirmation.confirm(client, ttlMs),
     );
-    if (claimed.state === 'activated') return { state: 'held', token: claimed.token, reason: obstacle };
+    if (claimed.state === 'activated')
+      return { state: 'held', token: claimed.token, reason: obstacle, ...replacedBy(claimed) };
     return claimed.state === 'barred' ? { ...claimed, reason: `${claimed.reason} ${obstacle}` } : claimed;
   }
 
@@ -190,7 +191,7 @@ export class ExclusiveLease implements LeaseOperations, ConnectedLease {
     await this.#own?.watch(client, writer.epoch);
     this.#term = { token, writer, ttlMs };
     writer.attach(client);
-    return { state: 'held', token, writer };
+    return { state: 'held', token, writer, ...replacedBy(claimed) };
   }
 
   async #release(client: RedisClient, token: FenceToken): Promise<boolean> {

@@ -2,6 +2,7 @@
 
 import { ErrorReply } from 'redis';
 import type { ChannelSpec } from '../../../channel/channel.ts';
+import { withAuthor } from '../../../channel/definition.ts';
 import type { FenceToken, LeaseAttempt } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { isPermanent } from '../error-mapping.ts';
@@ -39,9 +40,13 @@ interface WriterProgress {
  */
 export class LeaseCommands {
   readonly #keys: ChannelKeys;
+  /** The definition that the holder records. */
+  readonly #definition: string;
 
-  constructor(channel: ChannelSpec) {
+  /** @param program the name under which it records its definition */
+  constructor(channel: ChannelSpec, program: string) {
     this.#keys = channelKeys(channel);
+    this.#definition = channel.definition === undefined ? '' : withAuthor(channel.definition, program);
   }
 
   /** @param beforeActivation disconnects the other writers */
@@ -117,9 +122,10 @@ export class LeaseCommands {
     token: string,
     known: readonly [epoch: string, published: string],
   ): Promise<string[]> {
-    const { head, lease, fence } = this.#keys;
-    const args = [nonce, String(ttlMs), token, mode, ...known];
-    return toStrings(await retryWhileBusy(ttlMs, () => client.activateLease([head, lease, fence('')], args)));
+    const { head, lease, fence, last, history } = this.#keys;
+    const keys = [head, lease, fence(''), last, history];
+    const args = [nonce, String(ttlMs), token, mode, ...known, this.#definition];
+    return toStrings(await retryWhileBusy(ttlMs, () => client.activateLease(keys, args)));
   }
 }
 
@@ -140,6 +146,16 @@ export async function lostIfUnusable<T>(
   }
 }
 
+/** The name of this program on its connections, such as `vm-1-4711`. */
+export function programOf({ name }: Pick<LinkSettings, 'name'>): string {
+  return name.replace(/^tickbus:/, '').replace(/:[a-z]+$/, '');
+}
+
+/** For the result of a claim. */
+export function replacedBy({ head: { replaced } }: ActivatedLease): { replaced?: string } {
+  return replaced === undefined ? {} : { replaced };
+}
+
 const BARRED =
   'Its last holder publishes with plain commands and did not release it. This candidate cannot disconnect that holder.';
 
@@ -150,14 +166,22 @@ function parseRejection(state: string, left: string): Exclude<LeaseAttempt, { st
   return { state: 'taken', leftMs };
 }
 
-/** Epoch, time in microseconds, partitions or '', then sequence and marks if the epoch continues. */
-function parseHead([epoch, micros, partitions, seq = '0', ...marks]: readonly string[]): HeadSnapshot {
+/** As `ACTIVATE_LEASE` returns it. The sequence and the marks follow only if the epoch continues. */
+function parseHead([
+  epoch,
+  micros,
+  partitions,
+  replaced,
+  seq = '0',
+  ...marks
+]: readonly string[]): HeadSnapshot {
   return {
     epoch: Number(epoch),
     seq: Number(seq),
     marks: marks.map(Number),
     serverAt: Number(micros) / 1_000,
     ...(partitions === '' ? {} : { partitions: Number(partitions) }),
+    ...(replaced ? { replaced } : {}),
   };
 }
 

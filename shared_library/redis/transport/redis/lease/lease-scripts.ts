@@ -2,7 +2,14 @@
 // others; exclusive-lease.ts describes the protocol. Jobs, and users who may not disconnect others, run the same
 // scripts without that step.
 
-import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
+import {
+  LUA_DEFINITION,
+  LUA_DIGITS,
+  LUA_PARTITIONS,
+  LUA_REQUIRE_BRANCH,
+  LUA_TRY,
+  LUA_WHOLE,
+} from '../lua.ts';
 
 /** Milliseconds by which a lease may end early, because the server rounds. */
 const ROUNDING_MS = 10;
@@ -115,21 +122,24 @@ const MAX_PAST_EPOCHS = 8;
 /**
  * The second script. Requires the nonce of the first, grants or extends the lease, and returns the head of the channel.
  *
- * - KEYS head, lease, prefix of the fence keys.
+ * - KEYS head, lease, prefix of the fence keys, last, history.
  * - ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that the
- *   caller knows to be published.
- * - Returns { 'same', epoch, time in microseconds, partitions or '', seq, mark... } | { 'new', epoch, time, partitions
- *   or '' } | { 'lost', past epochs }.
+ *   caller knows to be published, the definition to record or ''.
+ * - Returns { 'same', epoch, time in microseconds, partitions or '', replaced definition or '', seq, mark... } |
+ *   { 'new', epoch, time, partitions or '', replaced definition or '' } | { 'lost', past epochs }.
+ *
+ * The holder decides how the channel is defined. If its kind or key differs from the recorded one, what is stored under
+ * that is deleted.
  *
  * A claim begins a new epoch. A resume does so if the server is on another branch, the epoch is no longer the caller's,
  * or the head is below what the caller has published. `past` lists ended epochs as
  * `epoch:seq:is_same_branch:mark,...;`, the latest first.
  */
-export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_IS_OURS}
-local nonce, ttl, token, writer, epoch, published = unpack(ARGV)
+export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_DEFINITION}${LUA_IS_OURS}
+local nonce, ttl, token, writer, epoch, published, definition = unpack(ARGV)
 local holder = try('GET', KEYS[2])
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'token', 'branch', 'until', 'nonce', 'past',
-  'partitions')
+  'partitions', 'definition')
 local is_resume = epoch ~= ''
 if is_resume and not is_ours(holder, token, head[3], head[5]) or not is_resume and holder ~= nonce then
   return { 'lost', head[7] or '' }
@@ -139,8 +149,12 @@ if is_resume and head[6] ~= nonce then
 end
 local last_epoch, last_seq = whole(KEYS[1], 'epoch', head[1]), whole(KEYS[1], 'seq', head[2])
 local partitions = recorded_partitions(KEYS[1], head[8]) or ''
+local replaced = definition ~= '' and usable_definition(head[9]) or ''
+if without_author(replaced) == without_author(definition) then replaced = '' end
+local is_useless = replaced ~= '' and storage_of(replaced) ~= storage_of(definition)
 ${LUA_NEED_WRITES}
 need('DEL', KEYS[3])
+if is_useless then for i = 4, 5 do need('DEL', KEYS[i]) end end
 if writer == 'plain' then need('XADD', KEYS[3], '1-1', 'epoch', '') end
 ${LUA_NOW}${LUA_REQUIRE_BRANCH}
 local micros = time[1] * 1000000 + time[2]
@@ -148,6 +162,8 @@ local marks = try('HMGET', KEYS[1], ${MARK_FIELDS})
 try('SET', KEYS[2], token, 'PX', ttl)
 redis.call('HSET', KEYS[1], 'until', digits(now + ttl), 'ttl', ttl, 'writer', writer)
 redis.call('HDEL', KEYS[1], 'nonce')
+if definition ~= '' then redis.call('HSET', KEYS[1], 'definition', definition) end
+if is_useless then redis.call('DEL', KEYS[4], KEYS[5]) end
 local is_same_branch = head[4] == branch
 local function renew_fence(of_epoch)
   if head[1] then redis.call('DEL', KEYS[3] .. head[1]) end
@@ -157,7 +173,7 @@ end
 for i = 1, 8 do marks[i] = marks[i] or '' end
 if is_resume and is_same_branch and head[1] == epoch and head[2] and last_seq >= tonumber(published) then
   renew_fence(epoch)
-  return { 'same', epoch, micros, partitions, head[2], unpack(marks) }
+  return { 'same', epoch, micros, partitions, replaced, head[2], unpack(marks) }
 end
 local past = {}
 if head[1] then
@@ -172,7 +188,7 @@ redis.call('HDEL', KEYS[1], ${MARK_FIELDS})
 redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'seq', '0', 'token', token, 'branch', branch,
   'lease_branch', branch, 'past', table.concat(past, ';'))
 renew_fence(next_epoch)
-return { 'new', next_epoch, micros, partitions }
+return { 'new', next_epoch, micros, partitions, replaced }
 `;
 
 /**

@@ -6,7 +6,7 @@ import type { FenceToken, LeaseAttempt, LeaseOperations, Transport } from '../..
 import type { RedisClient } from '../client.ts';
 import { requireOnlyDatabase } from '../database-guard.ts';
 import type { LinkSettings } from '../link-settings.ts';
-import { LeaseCommands } from './lease-commands.ts';
+import { LeaseCommands, programOf, replacedBy } from './lease-commands.ts';
 import type { ReplicaConfirmation } from './replica-confirmation.ts';
 
 /** A lease that shares the link of a transport. */
@@ -30,7 +30,7 @@ export class TokenLease implements LeaseOperations {
     this.#transport = transport;
     this.#confirmation = confirmation;
     this.#run = run;
-    this.#commands = new LeaseCommands(channel);
+    this.#commands = new LeaseCommands(channel, programOf(settings));
   }
 
   connect(): Promise<void> {
@@ -45,7 +45,8 @@ export class TokenLease implements LeaseOperations {
       await this.#confirmation.requireReplicas(client);
       return this.#commands.claim(client, ttlMs, 'token', () => this.#confirmation.confirm(client, ttlMs));
     });
-    return claimed.state === 'activated' ? { state: 'held', token: claimed.token } : claimed;
+    if (claimed.state !== 'activated') return claimed;
+    return { state: 'held', token: claimed.token, ...replacedBy(claimed) };
   }
 
   renew(token: FenceToken, ttlMs: number): Promise<boolean> {

@@ -9,6 +9,8 @@ export interface HeadSnapshot {
   readonly serverAt: number;
   /** The recorded number of partitions, if any. */
   readonly partitions?: number;
+  /** See `LeaseAttempt`. */
+  readonly replaced?: string;
 }
 
 /** How a past epoch ended. */

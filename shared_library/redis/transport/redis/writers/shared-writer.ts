@@ -9,10 +9,18 @@ import { PartitionsChangedError } from '../../../channel/partitions.ts';
 import { TickbusError } from '../../../errors.ts';
 import type { Position } from '../../../wire/position.ts';
 import { LUA_POSITIONED } from '../../../wire/position-prefix.ts';
+import type { DefinitionEntry } from '../../definition-records.ts';
 import type { EarlierPublish, FenceToken, Outgoing, Receipt } from '../../port.ts';
 import { TOO_MANY_KEYS } from '../../too-many-keys.ts';
 import { channelKeys, type PublishCommand } from '../keys.ts';
-import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
+import {
+  LUA_DEFINITION,
+  LUA_DIGITS,
+  LUA_PARTITIONS,
+  LUA_REQUIRE_BRANCH,
+  LUA_TRY,
+  LUA_WHOLE,
+} from '../lua.ts';
 import { keyStreamLength, LUA_EVICT_HISTORIES } from './key-history.ts';
 
 /**
@@ -22,14 +30,18 @@ import { keyStreamLength, LUA_EVICT_HISTORIES } from './key-history.ts';
  *   histories, then the id key of each command.
  * - ARGV channel, kind, history length, fence token or '', framing, known epoch, known seq, the indexes of messages
  *   that end their key (' 0 3 ', or ''), the number of partitions for which the batch was routed, the length of the
- *   history of each key and how many keys have one, then key and JSON of each message. In place of the key, a command
- *   has the milliseconds for which its id is remembered. A retry adds a colon and the epoch of its first attempt.
+ *   history of each key and how many keys have one, the definition to record or '', a recorded definition that it may
+ *   replace or '', then key and JSON of each message. In place of the key, a command has the milliseconds for which its
+ *   id is remembered. A retry adds a colon and the epoch of its first attempt.
  * - Returns epoch, first seq, receivers, time in microseconds (0 where a plain channel has no value), then four values
  *   for each command that was not published: index, and epoch, seq, receivers of its first publish. The epoch is 0 if
  *   the server cannot know whether the command was published.
  *
  * If the channel has another number of partitions, and the batch has a message to publish, it replies with the error
  * PARTITIONS and that number.
+ *
+ * If the head has another definition than the given one, it replies with the error DEFINITION and the recorded one. A
+ * `plain` channel keeps nothing on the server, so its definition is compared only, and only if the user may read it.
  *
  * A new epoch begins if the channel has no head, or if its head is of another branch of the server or below the known
  * position.
@@ -40,8 +52,8 @@ export const publishScript = (
   publish: PublishCommand,
 ) => `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_POSITIONED}${LUA_EVICT_HISTORIES}
 local channel, kind, history, token, framing, known_epoch, known_seq, ends, layout = unpack(ARGV, 1, 9)
-local per_key, max_keys, first_text = ARGV[10], ARGV[11], 13
-local function fenced(why) return redis.error_reply('FENCED ' .. why) end
+local per_key, max_keys, definition, replaceable, first_text = ARGV[10], ARGV[11], ARGV[12], ARGV[13], 15
+${LUA_DEFINITION}local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local function publish(frames)
   if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
   local receivers
@@ -53,6 +65,13 @@ if (try('GET', KEYS[4]) or '') ~= token then
   return fenced('another process holds the lease of this channel, or the caller has lost it')
 end
 need('${publish}', channel, '')
+if definition ~= '' then
+  local reply = (kind == 'plain' and redis.pcall or try)('HMGET', KEYS[1], 'definition')
+  local recorded = not reply.err and usable_definition(reply[1])
+  if recorded and recorded ~= replaceable and without_author(recorded) ~= without_author(definition) then
+    return redis.error_reply('DEFINITION ' .. recorded)
+  end
+end
 if kind == 'plain' then
   local frames = {}
   for i = first_text, #ARGV, 2 do frames[#frames + 1] = ARGV[i] end
@@ -172,6 +191,7 @@ if #texts > 0 then
     redis.call('HDEL', KEYS[1], 'writer')
   end
   redis.call('HSET', KEYS[1], 'epoch', epoch_text, 'seq', digits(seq + #texts), 'branch', branch)
+  if definition ~= '' then redis.call('HSET', KEYS[1], 'definition', definition) end
   receivers = publish(texts)
   for _, id in ipairs(fresh) do
     known[id[1]] = known[id[1]] .. receivers
@@ -185,12 +205,16 @@ end
 return { epoch_text, #texts > 0 and digits(seq + 1) or 0, receivers, at_us, unpack(not_published) }
 `;
 
-/** @param known a position that the channel is known to have reached */
+/**
+ * @param known a position that the channel is known to have reached
+ * @param definition undefined: it has been recorded
+ */
 export function publishArguments(
   channel: ChannelSpec,
   batch: readonly Outgoing[],
   token: FenceToken | undefined,
   known: Position,
+  definition: DefinitionEntry | undefined,
 ): { keys: string[]; args: string[] } {
   const { head, last, history, historyOf, histories, lease, fence, id } = channelKeys(channel);
   const args = [
@@ -205,6 +229,8 @@ export function publishArguments(
     String(channel.layout ?? 1),
     String(keyStreamLength(channel)),
     String(maxHistoryKeys(channel)),
+    definition?.text ?? '',
+    definition?.replaceable ?? '',
   ];
   for (const { key = '', idempotency, json } of batch) {
     if (idempotency === undefined) args.push(key, json);
@@ -222,6 +248,12 @@ export function publishArguments(
 export function partitionsChanged(channel: ChannelSpec, error: unknown): PartitionsChangedError | undefined {
   const [, partitions] = (error instanceof ErrorReply && /^PARTITIONS (\d+)/.exec(error.message)) || [];
   return partitions === undefined ? undefined : new PartitionsChangedError(channel, Number(partitions));
+}
+
+/** The recorded definition, if the error reports one that differs; undefined for other errors. */
+export function recordedDefinition(error: unknown): string | undefined {
+  const [, recorded] = (error instanceof ErrorReply && /^DEFINITION (.*)$/s.exec(error.message)) || [];
+  return recorded;
 }
 
 /** The indexes of the messages that end their key, such as ' 0 3 '; '' if none does. */
