@@ -6,7 +6,7 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
 import { DemandReader } from './demand/demand-reader.ts';
-import { readEarlierStatuses } from './demand/earlier-statuses.ts';
+import { EarlierStatuses } from './demand/earlier-statuses.ts';
 import { SymbolDemand } from './demand/symbol-demand.ts';
 import type { Feed } from './feeds/feed.ts';
 import { type CompleteOptions, completeOptions, type GatewayOptions } from './gateway-options.ts';
@@ -225,16 +225,18 @@ class PriceGateway implements Gateway {
     const holdsLease = () => this.#lease.token === token;
     await this.#guard.check(feed, token);
     const { venue } = feed;
+    const [counters, warnings] = [this.#counters, this.#warnings];
+    const earlier = new EarlierStatuses({ connection, channel, warnings });
     const [book] = await Promise.all([
-      createContinuedBook({ connection, channel, venue, warnings: this.#warnings }),
+      createContinuedBook({ connection, channel, venue, warnings }),
       this.#demandReader.read(),
+      earlier.read(),
     ]);
     if (!holdsLease() || this.#role !== 'active') {
       this.#preparedFeed = Promise.resolve(feed);
       return;
     }
     const publisher = this.#publisher;
-    const [counters, warnings] = [this.#counters, this.#warnings];
     const session = new ActiveSession({
       feed,
       channel,
@@ -253,16 +255,10 @@ class PriceGateway implements Gateway {
     });
     this.#session = session;
     session.start();
-    void this.#inheritStatuses(session);
+    // Nothing else would remove the statuses that an earlier gateway left behind.
+    const isCurrent = () => session === this.#session && this.#role === 'active';
+    void earlier.pass((statuses) => session.inherit(statuses), isCurrent);
     this.#scheduleDemandPoll();
-  }
-
-  /** Takes over the statuses that an earlier gateway left behind, because nothing else would remove them. */
-  async #inheritStatuses(session: ActiveSession): Promise<void> {
-    const { connection, channel } = this.#options;
-    const isNeeded = () => session === this.#session && this.#role === 'active';
-    const statuses = await readEarlierStatuses({ connection, channel, warnings: this.#warnings, isNeeded });
-    if (isNeeded()) session.inherit(statuses);
   }
 
   /** Releases the lease, so that another gateway can take over, and returns to standby. */

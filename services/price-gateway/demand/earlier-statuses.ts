@@ -13,27 +13,39 @@ export interface EarlierStatusesOptions {
   readonly connection: Connection;
   readonly channel: PriceChannel;
   readonly warnings: RateLimitedLog;
-  /** False once the result is not needed any more. */
-  readonly isNeeded: () => boolean;
 }
 
-/** The statuses of the channel, read again while Redis cannot be read; none if they are not needed any more. */
-export async function readEarlierStatuses({
-  connection,
-  channel,
-  warnings,
-  isNeeded,
-}: EarlierStatusesOptions): Promise<readonly InstrumentStatus[]> {
-  while (isNeeded()) {
+export class EarlierStatuses {
+  readonly #options: EarlierStatusesOptions;
+  #statuses: readonly InstrumentStatus[] | undefined;
+
+  constructor(options: EarlierStatusesOptions) {
+    this.#options = options;
+  }
+
+  /** One attempt. Call it before the feed starts: the statuses of its instruments replace the earlier ones. */
+  async read(): Promise<void> {
+    const { connection, channel, warnings } = this.#options;
     try {
-      return await readStatuses(connection.publishing, channel);
+      this.#statuses = await readStatuses(connection.publishing, channel);
     } catch (error) {
       const text = 'Cannot read the instrument statuses of earlier gateways; trying again.';
       warnings.warn('statuses', { reason: String(error) }, text);
-      await sleep(RETRY_MS, undefined, { ref: false });
     }
   }
-  return [];
+
+  /**
+   * Gives out what was read: at once, or as soon as Redis can be read.
+   *
+   * @param isNeeded false once the result is not needed any more
+   */
+  async pass(to: (statuses: readonly InstrumentStatus[]) => void, isNeeded: () => boolean): Promise<void> {
+    while (this.#statuses === undefined && isNeeded()) {
+      await sleep(RETRY_MS, undefined, { ref: false });
+      await this.read();
+    }
+    if (this.#statuses !== undefined && isNeeded()) to(this.#statuses);
+  }
 }
 
 /** INSTRUMENT_STATUS carries the statuses of all channels. @throws TickbusError if Redis cannot be read */

@@ -58,12 +58,14 @@ export class InstrumentTracker {
 
   /**
    * @param statuses those of an earlier gateway. Each stays until the broker answers if the symbol is requested;
-   *   otherwise the symbol is reported as `unsubscribed`. A halt stays until trading resumes
+   *   otherwise the symbol is reported as `unsubscribed`. A halt stays until trading resumes, a missing price until
+   *   there is one: the last price that Redis keeps is still void
    */
   inherit(statuses: Iterable<EarlierStatus>): void {
     for (const { symbol, market, detail } of statuses) {
       if (this.#reported.has(symbol)) continue;
       if (market === 'halted') this.#markets.inheritHalt(symbol, detail);
+      if (market === 'no_price') this.#markets.setPriced(symbol, false);
       this.#reported.set(symbol, INTERRUPTED);
       this.#unchecked.add(symbol);
     }

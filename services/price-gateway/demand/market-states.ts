@@ -1,7 +1,7 @@
 // The state of the instruments at the venue: halted, without a price, and their price bands.
 
 import type { BandEvent } from '@tickbus/capture';
-import type { InstrumentStatus } from 'tickbus';
+import { type InstrumentStatus, MAX_CHANNEL_KEYS } from 'tickbus';
 
 /** A part of the status of a subscribed instrument. */
 export type MarketState = Pick<InstrumentStatus, 'market' | 'detail' | 'limit_down' | 'limit_up'>;
@@ -80,10 +80,13 @@ export class MarketStates {
     for (const [symbol, halt] of this.#halts) this.#halts.set(symbol, { ...halt, mayHaveEnded: true });
   }
 
-  /** Forgets all other instruments. */
+  /** Forgets all other instruments, but not that a price is void: Redis keeps the price for who requests it again. */
   retain(symbols: ReadonlySet<string>): void {
     for (const symbol of this.#halts.keys()) if (!symbols.has(symbol)) this.#halts.delete(symbol);
-    for (const symbol of this.#unpriced) if (!symbols.has(symbol)) this.#unpriced.delete(symbol);
+    for (const symbol of this.#unpriced) {
+      if (this.#unpriced.size <= MAX_CHANNEL_KEYS) break;
+      if (!symbols.has(symbol)) this.#unpriced.delete(symbol);
+    }
     for (const symbol of this.#bands.keys()) if (!symbols.has(symbol)) this.#bands.delete(symbol);
   }
 }

@@ -1,11 +1,12 @@
 // A book that empties on a living feed: each side, both, null and zero. `requireFresh` never gives out the withdrawn
 // side, however long a price may be quiet. Real servers, the feeds, gateway, Redis and subscriber.
 
+import type { InstrumentStatus } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { expect, it } from 'vitest';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
-import { SILENT } from './gateway.fixture.ts';
+import { collect, ReceivedValues, SILENT } from './gateway.fixture.ts';
 import { QUOTE_VENUES, type SideOfBook } from './quote-venues.fixture.ts';
 import { SKIP_REASON } from './replay/recorded-sessions.fixture.ts';
 
@@ -62,4 +63,44 @@ it.for(CASES)('on $venue, $what', async ({ venue: name, book }, { skip }) => {
   venue.quote(...book, now + 4);
   const [bid, ask] = book.map(({ price }) => price || undefined);
   await expect.poll(latest).toEqual({ verdict: 'fresh', bid, ask });
+});
+
+it.each(['a new gateway', 'a bot that requests it again'])('stays withdrawn for %s', async (who) => {
+  const venue = await QUOTE_VENUES.websocket();
+  const { symbol } = venue;
+  const options = { createFeed: () => venue.createFeed(), symbols: [], symbolGraceMs: 0, demandIntervalMs: 20 };
+  const newBot = async () => {
+    const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+    testbed.cleanUps.push(() => bot.close());
+    const unsubscribe = bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: [symbol] });
+    const instruments = new ReceivedValues<InstrumentStatus>();
+    collect(bot, CHANNELS.INSTRUMENT_STATUS, ({ data }) => instruments.add(data));
+    await bot.startListening();
+    /** Resolves when the gateway with this lease has reported the subscription. */
+    const subscribed = (than = 0) =>
+      instruments.until(({ state, lease }) => state === 'subscribed' && (lease ?? 0) > than);
+    return { unsubscribe, subscribed, latest: () => bot.latest(CHANNELS.PRICE_DATA, symbol, BOUNDS) };
+  };
+  const bot = await newBot();
+  const gateway = await testbed.startGateway(options);
+  const { lease } = await bot.subscribed();
+  now += 60_000;
+  venue.quote(...FULL, now);
+  await expect.poll(() => bot.latest().verdict).toBe('fresh');
+  venue.quote(ZERO, ZERO, now + 1);
+  await expect.poll(() => bot.latest().verdict).toBe('no_price');
+
+  const isNewGateway = who === 'a new gateway';
+  if (isNewGateway) await gateway.stop();
+  else {
+    bot.unsubscribe();
+    await expect.poll(() => gateway.stats.wanted).toBe(0);
+  }
+  const next = await newBot();
+  if (isNewGateway) await testbed.startGateway(options);
+  await next.subscribed(isNewGateway ? lease : undefined);
+  await expect.poll(() => next.latest().instrument?.state).toBe('subscribed');
+  expect(next.latest().verdict).toBe('no_price');
+  venue.quote(...FULL, now + 2);
+  await expect.poll(() => next.latest().verdict).toBe('fresh');
 });

@@ -150,6 +150,21 @@ it('keeps a halt that an earlier gateway reported, until trading resumes or a tr
   ]);
 });
 
+it('keeps a missing price that an earlier gateway reported, and that of an instrument that is requested again', () => {
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(['A'], NO_LIMIT);
+  instruments.inherit([{ symbol: 'A', market: 'no_price' }]);
+  instruments.acknowledge(['A']);
+  const withoutPrice = { symbol: 'A', state: 'subscribed', market: 'no_price' };
+  expect(instruments.takeChanges()).toEqual([withoutPrice]);
+  instruments.setRequested([], NO_LIMIT);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'unsubscribed' }]);
+  instruments.setRequested(['A'], NO_LIMIT);
+  expect(instruments.takeChanges()).toEqual([withoutPrice]);
+  expect(instruments.setPriced('A', true)).toBe(true);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+});
+
 it('a trade does not end a halt while the feed is connected', () => {
   const instruments = served('A');
   instruments.takeChanges();
