@@ -129,6 +129,7 @@ class CaptureSession implements Session {
       this.setSymbols(requested);
       this.#listener.onLive();
       do {
+        this.#listener.onRecordingBegins();
         for await (const record of paced(readCapture(path, { allowTruncated: true }), { speed, signal }))
           if (record.dir === 'in') this.#replay(record);
       } while (loop);

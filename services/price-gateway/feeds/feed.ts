@@ -83,6 +83,8 @@ export interface FeedListener {
   /** A frame that was not understood. The connection stays open. @param symbols the requested symbols that it names */
   onInvalidFrame(reason: string, symbols?: readonly string[]): void;
   onState(state: FeedState): void;
+  /** What follows happened at another time: a recording begins, so that its events are not late. */
+  onRecordingBegins?(): void;
   /** All symbols that the broker has acknowledged: from now on none of their prices is missed. */
   onSubscribed(symbols: readonly string[]): void;
   /**

@@ -16,6 +16,8 @@ export interface SessionListener {
   mayConnect(): Promise<void>;
   /** The session is live, as defined by `FeedState`. Called once. */
   onLive(): void;
+  /** See `FeedListener`. */
+  onRecordingBegins(): void;
   /** Called for every frame, also for one without events: it shows that the connection is alive. */
   onFrame(events: readonly FeedEvent[]): void;
   /** @param frame the decoded frame, if it was decoded, to find out which instruments it is about */
@@ -158,6 +160,7 @@ class SessionFeed implements Feed {
       mayConnect: () =>
         listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closeController.signal),
       onLive: whileOpen(() => this.#setState({ type: 'live' })),
+      onRecordingBegins: whileOpen(() => listener.onRecordingBegins?.()),
       onFrame: whileOpen((events) => this.#onFrame(listener, events)),
       onInvalidFrame: whileOpen((reason, frame) =>
         listener.onInvalidFrame(this.#cleanReason(reason), namedSymbols(frame, this.#requested)),

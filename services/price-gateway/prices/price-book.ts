@@ -128,6 +128,13 @@ export class PriceBook {
     return this.#priceOf(event, entry);
   }
 
+  /** A recording begins: whatever was published before, its events are not late. */
+  forgetAll(): void {
+    this.#entries.clear();
+    this.#former.clear();
+    this.#lead.forget();
+  }
+
   /** The feed was interrupted. Venues may send their last trades again; quotes and bands may have ended. */
   interrupt(): void {
     for (const entry of this.#entries.values()) {

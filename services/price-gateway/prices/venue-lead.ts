@@ -21,6 +21,10 @@ export class VenueLead {
     return Math.min(time, second > 0 ? now + Math.min(second, MAX_LEAD_MS) + JITTER_MS : now);
   }
 
+  forget(): void {
+    this.#leads.length = 0;
+  }
+
   /** Takes note of an event that is not late. */
   observe(time: number, now: number): void {
     this.#leads.push(time - now);

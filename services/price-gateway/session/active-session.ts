@@ -138,10 +138,14 @@ export class ActiveSession {
     feed.start({
       mayConnect: (attempt, signal) => this.#permits.request(attempt, signal),
       onFrame: (events) => this.#onFrame(events),
-      onHeartbeat: () => this.#onHeartbeat(),
+      onHeartbeat: () => {
+        this.#options.counters.frames++;
+        this.#health.onHeartbeat();
+      },
       onUnrequested: (events, example) => this.#events.drop('unrequested', events, example),
       onInvalidFrame: (reason, symbols) => this.#onInvalidFrame(reason, symbols),
       onState: (state) => this.#onState(state),
+      onRecordingBegins: () => this.#options.book.forgetAll(),
       onSubscribed: (symbols) => {
         this.#instruments.acknowledge(symbols);
         this.#options.trades?.acknowledge(symbols);
@@ -274,11 +278,6 @@ export class ActiveSession {
     counters.events += events.length;
     this.#health.onFrame();
     this.#events.apply(events);
-  }
-
-  #onHeartbeat(): void {
-    this.#options.counters.frames++;
-    this.#health.onHeartbeat();
   }
 
   #onInvalidFrame(reason: string, symbols?: readonly string[]): void {

@@ -68,7 +68,12 @@ it.for(CASES)('on $venue, $what', async ({ venue: name, book }, { skip }) => {
 it.each(['a new gateway', 'a bot that requests it again'])('stays withdrawn for %s', async (who) => {
   const venue = await QUOTE_VENUES.websocket();
   const { symbol } = venue;
-  const options = { createFeed: () => venue.createFeed(), symbols: [], symbolGraceMs: 0, demandIntervalMs: 20 };
+  const options = {
+    createFeed: () => venue.createFeed(),
+    symbols: [],
+    symbolGraceMs: 0,
+    demandIntervalMs: 20,
+  };
   const newBot = async () => {
     const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
     testbed.cleanUps.push(() => bot.close());
