@@ -49,6 +49,14 @@ export class LastTrades {
     return this.#since;
   }
 
+  /** The price of the newest trade, for another list that continues this one. Undefined before the first. */
+  get newestPrice(): number | undefined {
+    const newest = this.#trades.at(-1);
+    if (newest === undefined) return this.#formerPrice;
+    // Equals no price: the venue may send the cancelled trade again, and those of its time.
+    return newest.isCancelled ? Number.NaN : newest.price;
+  }
+
   /** The newest trade that counts. */
   get last(): LastTrade | undefined {
     return this.#last;

@@ -86,10 +86,11 @@ export class PriceBook {
     const own = published.filter(({ data }) => data.venue === this.#venue).sort((a, b) => a.at - b.at);
     for (const { at, data } of own) this.#lead.observe(data.timestamp, at);
     const now = this.#now();
-    for (const { data } of own) {
+    for (const { at, data } of own) {
       const { symbol, trade_time, quote_time, price } = data;
-      const trades = trade_time === undefined ? NEVER.trades : this.#lead.limit(trade_time, now);
-      const quotes = quote_time === undefined ? NEVER.quotes : this.#lead.limit(quote_time, now);
+      // A time that the server had reached is plausible, even if the clock of this gateway is behind.
+      const since = (time = Number.NEGATIVE_INFINITY) => (time <= at ? time : this.#lead.limit(time, now));
+      const [trades, quotes] = [since(trade_time), since(quote_time)];
       this.#former.set(symbol, { trades, quotes, ...(data.source === 'trade' && { price }) });
     }
   }
@@ -149,7 +150,7 @@ export class PriceBook {
     for (const [symbol, { trades, quotesSince }] of this.#entries) {
       if (symbols.has(symbol)) continue;
       this.#entries.delete(symbol);
-      this.#former.set(symbol, { trades: trades.since, quotes: quotesSince, price: trades.last?.price });
+      this.#former.set(symbol, { trades: trades.since, quotes: quotesSince, price: trades.newestPrice });
     }
     for (const symbol of this.#former.keys()) {
       if (this.#former.size <= MAX_INSTRUMENTS) break;

@@ -55,6 +55,13 @@ it('knows that the clock of the venue runs ahead', () => {
   expect(book.apply({ ...trade(99, 'S1'), timestamp: AT + ahead + 2 })).toMatchObject({ price: 99 });
 });
 
+it('does not need the clock of the gateway to know that events are late, even with one instrument', () => {
+  // The clock of the gateway is 20 s behind those of the venue and of Redis.
+  const book = continued([{ ...lastOf(trade(100)), at: AT + 5 }], AT - 18_000);
+  expect(book.apply({ ...trade(99), timestamp: AT - 1 })).toBe('late');
+  expect(book.apply({ ...quote(90, 92), timestamp: AT + 1 })).toMatchObject({ price: 91 });
+});
+
 it('accepts events after a price whose time was far in the future', () => {
   const future = { ...trade(100), timestamp: AT + 10 * 3_600_000 };
   const book = continued([{ ...lastOf(future), at: AT }]);

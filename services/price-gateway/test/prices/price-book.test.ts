@@ -206,6 +206,27 @@ it('does not go back for an instrument that is requested again, whose last trade
   expect(book.apply({ ...quote(40, 41), timestamp: AT + 1 })).toBe('late');
 });
 
+it('does not go back for an instrument that is requested several times, also before the venue trades it', () => {
+  const book = new PriceBook();
+  const sent = [50, 51, 52].map((price) => trade(price));
+  for (const one of sent) book.apply(one);
+  for (let round = 0; round < 3; round++) {
+    book.retain(new Set());
+    book.apply({ ...quote(49, 51), timestamp: AT + round });
+  }
+  expect(sent.map((one) => book.apply(one))).toMatchObject(['late', 'late', { price: 52 }]);
+});
+
+it('does not take a cancelled trade for the price if the instrument is requested again', () => {
+  const book = new PriceBook();
+  const { kind: _, ...original } = trade(50) as Extract<MarketEvent, { kind: 'trade' }>;
+  book.apply(trade(50));
+  book.apply({ kind: 'cancel', symbol: 'AAPL', original, timestamp: AT + 1 });
+  book.retain(new Set());
+  expect(book.apply(trade(50))).toBe('late');
+  expect(book.apply({ ...trade(51), timestamp: AT + 1 })).toMatchObject({ price: 51 });
+});
+
 it('yields a valid PRICE_DATA payload or none for any event', () => {
   const number = fc.oneof(fc.double(), fc.integer(), fc.constant(0));
   const timestamp = fc.oneof(number, fc.integer({ min: AT - 5, max: AT + 5 }));
