@@ -96,6 +96,8 @@ export class RecentTrades {
     }
     entry.seen++;
     if (isUnique || entry.seen <= entry.published) return REPEATED;
+    // Of equal ones at that time, the server may have dropped some.
+    if (since <= instrument.unknownUntil) return FORGOTTEN;
     entry.published++;
     return { novelty: 'new', occurrence: entry.published, isLate: since < instrument.newest };
   }

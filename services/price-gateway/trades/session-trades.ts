@@ -14,7 +14,9 @@ import {
   changeMessage,
   identitiesOf,
   isKeyOf,
+  isLate,
   type TradeMessage,
+  timeOf,
   tradeMessage,
 } from './trade-messages.ts';
 import { TradeSender, type TradeSenderOptions } from './trade-sender.ts';
@@ -153,17 +155,17 @@ export class SessionTrades {
 
   /** Learns from the server what earlier gateways have published. */
   #learn({ messages, knownFrom }: StoredTrades): void {
-    const oldest = new Map<string, number>();
+    /** By symbol, the time of the first message that is not late; of what is dropped, nothing happened later. */
+    const oldest = new Map<string, number | undefined>();
     for (const message of messages) {
       const { symbol } = message.data;
       this.#gaps.learn(message);
       if (message.type === 'trade_gap') continue;
-      for (const identity of identitiesOf(message)) {
-        this.#recent.remember(identity);
-        oldest.set(symbol, Math.min(identity.time, oldest.get(symbol) ?? identity.time));
-      }
+      for (const identity of identitiesOf(message)) this.#recent.remember(identity);
+      oldest.set(symbol, oldest.get(symbol) ?? (isLate(message) ? undefined : timeOf(message)));
     }
-    for (const [symbol, time] of oldest) this.#recent.forgetUntil(time, symbol);
+    for (const [symbol, time = knownFrom] of oldest)
+      if (time !== undefined) this.#recent.forgetUntil(time, symbol);
     if (knownFrom !== undefined) this.#recent.forgetUntil(knownFrom);
   }
 
@@ -206,9 +208,9 @@ export class SessionTrades {
       return;
     }
     if (result !== undefined) this.#recent.remember(result);
-    const isLate = message.type === 'trade' && admission.isLate;
+    const happenedEarlier = message.type === 'trade' && admission.isLate;
     this.#sender.send(
-      isLate ? { ...message, data: { ...message.data, late: true } } : message,
+      happenedEarlier ? { ...message, data: { ...message.data, late: true } } : message,
       admission.occurrence,
     );
   }

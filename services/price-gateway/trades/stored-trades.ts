@@ -3,7 +3,7 @@
 import { type Connection, type TradeChannel, tradeChannel } from 'tickbus';
 import { readStored } from 'tickbus/admin';
 import { z } from 'zod';
-import { type ChannelMessage, timeOf } from './trade-messages.ts';
+import { type ChannelMessage, isLate, timeOf } from './trade-messages.ts';
 
 export interface StoredTrades {
   /** Those of an instrument are in the order of their publishing. */
@@ -26,7 +26,11 @@ export async function readStoredTrades(
   channel: TradeChannel,
 ): Promise<StoredTrades> {
   const parts = await readStored(transport, channel, parse);
-  const dropped = parts.flatMap(({ isFull, messages: [oldest] }) => (isFull && oldest ? timeOf(oldest) : []));
+  const dropped = parts.flatMap(({ isFull, messages }) => {
+    // What was dropped can have happened after a late trade.
+    const oldest = messages.find((message) => !isLate(message)) ?? messages.at(-1);
+    return isFull && oldest ? timeOf(oldest) : [];
+  });
   return {
     messages: parts.flatMap(({ messages }) => messages),
     knownFrom: dropped.length === 0 ? undefined : Math.max(...dropped),

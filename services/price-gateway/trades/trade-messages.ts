@@ -73,6 +73,11 @@ export function timeOf({ type, data }: ChannelMessage): number {
   return type === 'trade_gap' ? data.to : data.timestamp;
 }
 
+/** Whether something that happened later was published before it. */
+export function isLate({ type, data }: ChannelMessage): boolean {
+  return type === 'trade' && data.late === true;
+}
+
 /** Whether a key of `identitiesOf` is that of the trade. */
 export function isKeyOf({ trade_id, price, size }: TradeReference): (key: string) => boolean {
   const [start, end] = [trade_id === undefined ? '' : `#${trade_id} `, ` ${price} ${size}`];

@@ -139,6 +139,14 @@ it('remembers what the server has stored, and that older trades may have been pu
   expect([8, 9].map((at) => admit({ at }, 'MSFT').novelty)).toEqual(['forgotten', 'new']);
 });
 
+it('publishes none of the equal trades again of which the server has dropped the first', () => {
+  const stored = { symbol: 'AAPL', price: 100, size: 1, timestamp: AT };
+  for (let count = 0; count < 2; count++) recent.remember(identitiesOf({ type: 'trade', data: stored })[0]);
+  recent.forgetUntil(AT, 'AAPL');
+  recent.interrupt('AAPL');
+  expect([1, 2, 3].map(() => noveltyOf({ at: 0 }))).toEqual(['repeated', 'repeated', 'forgotten']);
+});
+
 it('publishes each trade of random sessions once, whatever the venue sends again', () => {
   const random = new Random(randomInt(2 ** 31));
   for (let session = 0; session < 200; session++) {

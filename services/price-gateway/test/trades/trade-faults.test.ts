@@ -187,6 +187,39 @@ it('knows after a takeover what was published, if the channel has partitions', a
   await connection.publishing.setPartitions(CHANNELS.TRADES, 1);
 });
 
+it.each(['late', 'corrected'])(
+  'publishes nothing twice after a takeover whose oldest stored trade is %s',
+  async (what) => {
+    const first = await start();
+    const [old, ...sent] = upTo(41).map((price) => ({ ...trade(price), symbol: 'OLD' })) as [
+      TradeEvent,
+      ...TradeEvent[],
+    ];
+    if (what === 'corrected') first.trades.add(old);
+    for (const event of sent.slice(0, 30)) first.trades.add(event);
+    const { history } = CHANNELS.TRADES;
+    for (let price = 1; price <= history; price++) first.trades.add(trade(price));
+    await expect.poll(() => first.counts.published).toBeGreaterThanOrEqual(history + 30);
+    // Most of the 40 trades are no longer stored, and the oldest message about the instrument is about an older trade.
+    const { kind: _, symbol, ...original } = old;
+    if (what === 'late') first.trades.add(old);
+    else {
+      const corrected = { price: 99, size: 1, timestamp: old.timestamp };
+      first.trades.add({ kind: 'correction', symbol, timestamp: now++, original, corrected });
+    }
+    for (const event of sent.slice(30)) first.trades.add(event);
+    await expect.poll(() => first.bot.of('trade').at(-1)?.price).toBe(41);
+    await first.trades.stop();
+
+    const second = await start();
+    for (const event of sent) second.trades.add(event);
+    second.trades.add({ ...trade(42), symbol: 'OLD' });
+    await expect.poll(() => second.counts.published).toBe(1);
+    expect(second.counts).toMatchObject({ repeated: 10, forgotten: 30, late: 0 });
+  },
+  120_000,
+);
+
 it('reports a trade that cannot be published as a gap', async () => {
   const { trades, counts, bot } = await start();
   const invalid = { ...trade(1), symbol: 'x'.repeat(500) };
