@@ -31,6 +31,9 @@ export interface TradeIntakeOptions {
 
 type TradeMessage = MessageOf<TradeChannel>;
 
+/** `renumbered`: the positions of what follows do not continue those of before. */
+type Gap = 'gap' | 'renumbered';
+
 /**
  * Trades are missing after a gap on TRADES, an invalid message on TRADES, and an interruption of the feed. Everything
  * waits until the stored trades have been read (`start`), so that the builder gets all in order.
@@ -38,7 +41,7 @@ type TradeMessage = MessageOf<TradeChannel>;
 export class TradeIntake {
   readonly #options: TradeIntakeOptions;
   /** What arrived before the stored trades were read; undefined after that. */
-  #early: (TradeMessage | 'gap')[] | undefined = [];
+  #early: (TradeMessage | Gap)[] | undefined = [];
   /** The first and the last of the stored messages of each instrument. They can also arrive from the subscription. */
   readonly #stored = new Map<
     string,
@@ -55,7 +58,10 @@ export class TradeIntake {
     const { name } = channel;
     // In the receive path, because a handler would get the trades after the report of a gap that follows them.
     subscriber.tap(channel, ({ message }) => this.#receive(message));
-    subscriber.on('gap', (gap) => gap.channel === name && !gap.repaired && this.#receive('gap'));
+    subscriber.on('gap', ({ channel: of, repaired, cause }) => {
+      // Another number of partitions begins with a gap of cause `epoch`.
+      if (of === name && !repaired) this.#receive(cause === 'epoch' ? 'renumbered' : 'gap');
+    });
     subscriber.on('invalid_message', (invalid) => invalid.channel === name && this.#receive('gap'));
     subscriber.tap(CHANNELS.FEED_STATUS, ({ message }) => this.#onFeedStatus(message.data, message.at));
     // A tap requests nothing. This subscription names the instruments that the gateway has to request.
@@ -88,17 +94,16 @@ export class TradeIntake {
     for (const one of early) this.#receive(one);
   }
 
-  #receive(one: TradeMessage | 'gap'): void {
+  #receive(one: TradeMessage | Gap): void {
     if (this.#early !== undefined) {
       this.#early.push(one);
       return;
     }
     const { builder, clock } = this.#options;
     const monotonic = clock.monotonic();
-    if (one === 'gap') {
+    if (typeof one === 'string') {
       builder.gap(monotonic);
-      // Another number of partitions begins with a gap, and positions there do not continue those of before.
-      this.#stored.clear();
+      if (one === 'renumbered') this.#stored.clear();
     } else if (!this.#isStored(one)) this.#apply(one, { monotonic, at: one.at ?? clock.now() });
   }
 

@@ -157,11 +157,18 @@ describe.each([1, 16])('with %i partitions', (partitions) => {
     await barsOf(0, bars, service).toEqual(all(undefined));
   });
 
-  it('a trade that is published while the stored ones are read counts once', async () => {
+  it.each([
+    ['a trade', true],
+    ['a trade after an interruption of the feed', false],
+  ])('%s that is published while the stored ones are read counts once', async (_, complete) => {
     const trade = await tradePublisher(partitions);
     await (await publisherOf(BARS, partitions)).close();
     const bars = await observedBars();
     await trade(-1_000);
+    await using statuses = new RedisPublisher({ url: redis.url, logger });
+    const report = (state: 'live' | 'down') =>
+      statuses.publish(CHANNELS.FEED_STATUS, { feed: 'alpaca', state });
+    await report('live');
     await using proxy = await TcpProxy.start({ port: redis.port, random: new Random(1) });
     const subscribing = new RedisConnection({ host: '127.0.0.1', port: proxy.port, logger });
     const own = new RedisConnection({ url: redis.url, logger });
@@ -171,6 +178,7 @@ describe.each([1, 16])('with %i partitions', (partitions) => {
     const spy = vi.spyOn(own.publishing, 'read').mockImplementation(async (channel, ...rest) => {
       const isFirst = spy.mock.calls.length === 1;
       if (isFirst) proxy.inject({ type: 'stall' }, 'to_client');
+      if (isFirst && !complete) for (const state of ['down', 'live'] as const) await report(state);
       if (isFirst) await trade(100);
       const state = await read(channel, ...rest);
       if (channel.name.startsWith(BARS.name)) proxy.heal();
@@ -183,7 +191,7 @@ describe.each([1, 16])('with %i partitions', (partitions) => {
     };
     const service = await startService({ connection: both });
     await trade(1_000);
-    await barsOf(0, bars, service).toEqual(all({ revision: 0, complete: true, trades: 1 }));
+    await barsOf(0, bars, service).toEqual(all({ revision: 0, complete, trades: 1 }));
   });
 });
 
