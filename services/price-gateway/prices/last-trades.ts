@@ -109,24 +109,31 @@ export class LastTrades {
     return this.#trades.length === MAX_TRADES && this.#trades[0]?.time === trade.timestamp;
   }
 
-  /** Identifiers can repeat on another day, so the newest trade counts. */
+  /**
+   * Identifiers can repeat on another day, so the newest trade counts. Exchanges that share a feed can use one for
+   * different trades, so price and size must be those of the trade, as it was sent or corrected.
+   */
   #indexOf({ trade_id, price, size, timestamp }: TradeReference): number {
     return this.#trades.findLastIndex((trade) => {
-      if (trade_id !== undefined && trade.id !== undefined) return trade.id === trade_id;
+      if (trade_id !== undefined && trade.id !== undefined)
+        return (
+          trade.id === trade_id && [trade, trade.sent].some((one) => one.price === price && one.size === size)
+        );
       const isSameTime = timestamp === undefined || timestamp === trade.time;
       return !trade.isCancelled && isSameTime && trade.price === price && trade.size === size;
     });
   }
 }
 
-/** Without an identifier, by time, price and size: as the trade was sent, or as it was corrected. */
+/** By identifier, price and size: as the trade was sent, or as it was corrected. Without an identifier, also by time. */
 function isSame(
   { id, sent, ...known }: LastTrade,
   { trade_id, price, size, timestamp }: TradeEvent,
 ): boolean {
-  if (trade_id !== undefined) return id === trade_id;
+  if (trade_id !== undefined && trade_id !== id) return false;
   return [sent, { ...known, timestamp: known.time }].some(
-    (one) => one.timestamp === timestamp && one.price === price && one.size === size,
+    (one) =>
+      (trade_id !== undefined || one.timestamp === timestamp) && one.price === price && one.size === size,
   );
 }
 

@@ -116,6 +116,30 @@ it('finds a trade without an identifier by price, size and time', () => {
   expect(book.apply(cancel(without(2, 100)))).toMatchObject({ price: 101, trade_time: AT + 1 });
 });
 
+it('takes the right one of two trades back, to which two exchanges gave the same identifier', () => {
+  const book = new PriceBook();
+  const [one, other, excluded] = [1, 2, 3].map((n) => ({ ...numbered(n), trade_id: '7' })) as [
+    TradeEvent,
+    TradeEvent,
+    TradeEvent,
+  ];
+  book.apply(one);
+  book.apply(other);
+  book.apply({ ...excluded, excluded_from: ['last'] });
+  expect(book.apply(cancel(excluded))).toBe('unmatched');
+  expect(book.apply(cancel(one))).toBe('unchanged');
+  expect(book.apply(quote(50, 60))).toMatchObject({ price: 102 });
+  expect(book.apply(correction(other, { price: 104 }))).toMatchObject({ price: 104 });
+  // The venue names the trade as it was, or as it is.
+  expect(book.apply(cancel(other))).toMatchObject({ price: 55, source: 'midpoint' });
+});
+
+it('takes a trade of the last time for new after an interruption, if another exchange gave it the same identifier', () => {
+  const book = bookAfter(1);
+  book.interrupt();
+  expect(book.apply({ ...numbered(1), price: 105 })).toMatchObject({ price: 105 });
+});
+
 it('keeps the last 32 trades: an older one cannot be taken back', () => {
   const book = bookAfter(40);
   expect(book.apply(cancel(numbered(8)))).toBe('unmatched');
