@@ -15,7 +15,7 @@ export type InstrumentChange = Status & { readonly symbol: string };
 
 /**
  * A reported status. `interrupted`: reported as `subscribed` before the connection was lost, or reported by an earlier
- * gateway. Not published.
+ * gateway, or lost. Not published.
  */
 type ReportedStatus =
   | Status
@@ -156,6 +156,14 @@ export class InstrumentTracker {
     this.#markets.interrupt();
     for (const [symbol, { state }] of this.#reported)
       if (state === 'subscribed') this.#reported.set(symbol, INTERRUPTED);
+  }
+
+  /** `takeChanges` returns the statuses of these symbols again: those that it has returned are lost. */
+  reportAgain(symbols: readonly string[]): void {
+    for (const symbol of symbols) {
+      this.#reported.set(symbol, INTERRUPTED);
+      this.#unchecked.add(symbol);
+    }
   }
 
   /**

@@ -56,16 +56,27 @@ export class FeedPublisher {
     void this.#send(() => this.#options.publisher.publish(CHANNELS.FEED_STATUS, truncateDetail(status)));
   }
 
-  /** `unsubscribed` is the last status of an instrument: Redis then stores no status for the instrument. */
-  publishInstrumentStatus(status: InstrumentStatus): void {
+  /**
+   * `unsubscribed` is the last status of an instrument: Redis then stores no status for the instrument. Resolves with
+   * false if Redis did not accept the status, but may accept it later.
+   */
+  async publishInstrumentStatus(status: InstrumentStatus): Promise<boolean> {
     const endsKey = status.state === 'unsubscribed';
     if (endsKey || status.market !== undefined) {
       this.#missing.delete(status.symbol);
       this.#newest.delete(status.symbol);
     }
-    void this.#send(() =>
-      this.#options.publisher.publish(CHANNELS.INSTRUMENT_STATUS, truncateDetail(status), { endsKey }),
-    );
+    let isAccepted = true;
+    await this.#send(async () => {
+      const { publisher } = this.#options;
+      try {
+        await publisher.publish(CHANNELS.INSTRUMENT_STATUS, truncateDetail(status), { endsKey });
+      } catch (error) {
+        isAccepted = !isRefused(error);
+        throw error;
+      }
+    });
+    return isAccepted;
   }
 
   /** Resolves when no publish is in flight. */
@@ -135,7 +146,7 @@ const MAX_CHUNK = 200;
 
 const FINAL: readonly string[] = ['TICKBUS_INVALID_MESSAGE', 'TICKBUS_LIMIT_EXCEEDED', 'TICKBUS_CLOSED'];
 
-/** Whether the same price may be accepted later. To publish a price twice does no harm. */
+/** Whether the same message may be accepted later. To publish a price or a status twice does no harm. */
 function isRefused(error: unknown): boolean {
   return error instanceof TickbusError && !FINAL.includes(error.code);
 }

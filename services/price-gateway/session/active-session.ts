@@ -132,6 +132,7 @@ export class ActiveSession {
     this.syncDemand();
     this.#heartbeat = setInterval(() => {
       this.#health.check();
+      this.#statuses.publishMissing();
       this.#publishStatus();
     }, times.statusIntervalMs);
     this.#health.start();

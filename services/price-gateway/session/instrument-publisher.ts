@@ -20,6 +20,8 @@ const CHANGES_PER_TURN = 500;
 export class InstrumentPublisher {
   readonly #options: InstrumentPublisherOptions;
   #isPublishing = false;
+  /** The instruments whose status Redis did not accept. */
+  #missing: string[] = [];
 
   constructor(options: InstrumentPublisherOptions) {
     this.#options = options;
@@ -32,12 +34,25 @@ export class InstrumentPublisher {
     void this.#publishInTurns();
   }
 
+  /** Publishes again what Redis did not accept, for example while the node that serves the channel fails over. */
+  publishMissing(): void {
+    if (this.#missing.length === 0) return;
+    this.#options.instruments.reportAgain(this.#missing);
+    this.#missing = [];
+    this.publishChanges();
+  }
+
   /** Waits after each chunk, so that many changes do not delay lease renewals and prices, or fill the publish queue. */
   async #publishInTurns(): Promise<void> {
     const { instruments, publisher, about, isRunning } = this.#options;
     while (isRunning() && instruments.hasUnchecked) {
       const changes = instruments.takeChanges(CHANGES_PER_TURN);
-      for (const change of changes) publisher.publishInstrumentStatus({ ...change, ...about });
+      await Promise.all(
+        changes.map(async (change) => {
+          const isAccepted = await publisher.publishInstrumentStatus({ ...change, ...about });
+          if (!isAccepted) this.#missing.push(change.symbol);
+        }),
+      );
       if (changes.length > 0) await publisher.settled();
       await nextTurn();
     }

@@ -109,3 +109,30 @@ it.each(['a new gateway', 'a bot that requests it again'])('stays withdrawn for 
   venue.quote(...FULL, now + 2);
   await expect.poll(() => next.latest().verdict).toBe('fresh');
 });
+
+it('is withdrawn for bots as soon as Redis accepts the status of the instrument again', async () => {
+  const venue = await QUOTE_VENUES.websocket();
+  const { symbol } = venue;
+  await using bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+  bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: [symbol] });
+  const instruments = new ReceivedValues<InstrumentStatus>();
+  collect(bot, CHANNELS.INSTRUMENT_STATUS, ({ data }) => instruments.add(data));
+  await bot.startListening();
+  const verdict = () => bot.latest(CHANNELS.PRICE_DATA, symbol, BOUNDS).verdict;
+  const gateway = await testbed.startGateway({
+    createFeed: () => venue.createFeed(),
+    symbols: [symbol],
+    // A reconnect would report all instruments again.
+    reconnectSilentMs: 0,
+  });
+  await instruments.until(({ state }) => state === 'subscribed');
+  now += 60_000;
+  venue.quote(...FULL, now);
+  await expect.poll(verdict).toBe('fresh');
+  const statuses = 'tickbus:{INSTRUMENT_STATUS}:last';
+  await testbed.redis.answers(`RENAME ${statuses} kept`, `SET ${statuses} broken`);
+  venue.quote(ZERO, ZERO, now + 1);
+  await expect.poll(() => Object.keys(gateway.stats.failures)).not.toEqual([]);
+  await testbed.redis.answers(`RENAME kept ${statuses}`);
+  await expect.poll(verdict).toBe('no_price');
+});
