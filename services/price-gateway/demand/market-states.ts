@@ -10,7 +10,7 @@ type Band = Pick<InstrumentStatus, 'limit_down' | 'limit_up'>;
 
 interface Halt {
   readonly detail: string | undefined;
-  /** Whether the feed was interrupted since: the end of the halt may have been missed. */
+  /** Whether the feed, or the subscription, was interrupted since: the end of the halt may have been missed. */
   readonly mayHaveEnded: boolean;
 }
 
@@ -80,13 +80,18 @@ export class MarketStates {
     for (const [symbol, halt] of this.#halts) this.#halts.set(symbol, { ...halt, mayHaveEnded: true });
   }
 
-  /** Forgets all other instruments, but not that a price is void: Redis keeps the price for who requests it again. */
+  /**
+   * The subscriptions to all other instruments end. Their halts and missing prices are kept: the venue does not report
+   * them again to who requests the instrument again, and Redis keeps the last price.
+   */
   retain(symbols: ReadonlySet<string>): void {
-    for (const symbol of this.#halts.keys()) if (!symbols.has(symbol)) this.#halts.delete(symbol);
-    for (const symbol of this.#unpriced) {
-      if (this.#unpriced.size <= MAX_CHANNEL_KEYS) break;
-      if (!symbols.has(symbol)) this.#unpriced.delete(symbol);
-    }
+    for (const [symbol, halt] of this.#halts)
+      if (!symbols.has(symbol)) this.#halts.set(symbol, { ...halt, mayHaveEnded: true });
+    for (const kept of [this.#halts, this.#unpriced])
+      for (const symbol of kept.keys()) {
+        if (kept.size <= MAX_CHANNEL_KEYS) break;
+        if (!symbols.has(symbol)) kept.delete(symbol);
+      }
     for (const symbol of this.#bands.keys()) if (!symbols.has(symbol)) this.#bands.delete(symbol);
   }
 }

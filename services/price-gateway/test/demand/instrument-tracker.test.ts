@@ -165,6 +165,21 @@ it('keeps a missing price that an earlier gateway reported, and that of an instr
   expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
 });
 
+it('keeps the halt of an instrument that is requested again, until a trade shows that it has ended', () => {
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(['A'], NO_LIMIT);
+  instruments.acknowledge(['A']);
+  instruments.halt('A', 'T1');
+  instruments.setRequested([], NO_LIMIT);
+  instruments.takeChanges();
+  instruments.setRequested(['A'], NO_LIMIT);
+  expect(instruments.takeChanges()).toEqual([
+    { symbol: 'A', state: 'subscribed', market: 'halted', detail: 'T1' },
+  ]);
+  expect(instruments.traded('A')).toBe(true);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+});
+
 it('a trade does not end a halt while the feed is connected', () => {
   const instruments = served('A');
   instruments.takeChanges();
