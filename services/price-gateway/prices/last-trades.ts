@@ -125,7 +125,7 @@ export class LastTrades {
   }
 }
 
-/** By identifier, price and size: as the trade was sent, or as it was corrected. Without an identifier, also by time. */
+/** By identifier, price and size, as the trade was sent or corrected. Without an identifier, also by time. */
 function isSame(
   { id, sent, ...known }: LastTrade,
   { trade_id, price, size, timestamp }: TradeEvent,
