@@ -119,11 +119,13 @@ export class BarBuilder {
     if (!this.#isOpen(bars, trade.time) || !this.#isOpen(bars, corrected.timestamp))
       return this.#ignore('tooLate');
     const { id = trade.id, ...rest } = storedTrade(corrected, trade.order);
+    const { price, size } = trade;
+    const sent = trade.sent ?? { price, size };
     bars.trades.remove(trade);
     this.#trades--;
     this.#change(bars, trade.time);
     if (!this.#change(bars, rest.time)) return this.#ignore('outsideSession');
-    bars.trades.insert({ id, ...rest });
+    bars.trades.insert({ id, ...rest, sent });
     this.#trades++;
   }
 

@@ -10,6 +10,8 @@ export interface StoredTrade {
   readonly id: string | undefined;
   readonly price: number;
   readonly size: number;
+  /** As the venue sent it, before it was corrected; undefined if it was not. */
+  readonly sent?: Pick<StoredTrade, 'price' | 'size'> | undefined;
   /** What it must not change, by the rules of the venue: see `excluded_from` of a trade. */
   readonly excluded: Exclusions;
 }

@@ -47,17 +47,19 @@ export class TradeList {
   }
 
   /**
-   * The trade that a venue refers to: by its identifier, else by price, size and time. Exchanges that share a feed may
-   * use an identifier twice, so price and size decide first.
+   * The trade that a venue refers to: by its identifier, price and size, else by price, size and time. Exchanges that
+   * share a feed may use an identifier twice. Price and size are those that the venue sent first, or the corrected ones.
    */
   find({ trade_id: id, price, size, timestamp }: TradeReference): StoredTrade | undefined {
     const isAtTime = (trade: StoredTrade) => timestamp === undefined || trade.time === timestamp;
-    const isEqual = (trade: StoredTrade) => trade.price === price && trade.size === size && isAtTime(trade);
+    const isOf = (one: StoredTrade['sent']) => one?.price === price && one.size === size;
     const hasId = (trade: StoredTrade) => id !== undefined && trade.id === id;
     return (
-      this.#trades.findLast((trade) => hasId(trade) && isEqual(trade)) ??
-      this.#trades.findLast(hasId) ??
-      this.#trades.findLast((trade) => (id === undefined || trade.id === undefined) && isEqual(trade))
+      this.#trades.findLast((trade) => hasId(trade) && isOf(trade) && isAtTime(trade)) ??
+      this.#trades.findLast((trade) => hasId(trade) && (isOf(trade) || isOf(trade.sent))) ??
+      this.#trades.findLast(
+        (trade) => (id === undefined || trade.id === undefined) && isOf(trade) && isAtTime(trade),
+      )
     );
   }
 

@@ -106,6 +106,22 @@ it('counts what is too late, unknown, repeated, outside the session or ahead of 
   });
 });
 
+it('takes no trade back that has only the identifier in common with the cancelled one, of another exchange', () => {
+  trade(0, 10, { trade_id: 'a' });
+  const cancelled = (price: number) =>
+    builder.cancel({ symbol: 'AAPL', timestamp: START, original: { trade_id: 'a', price, size: 1 } });
+  cancelled(11);
+  expect(builder.ignored.unknown).toBe(1);
+  expect(builder.takeDue(70_000)).toMatchObject([{ trades: 1 }]);
+  const original = { trade_id: 'a', price: 10, size: 1 };
+  const corrected = { price: 9, size: 1, timestamp: START };
+  builder.correct({ symbol: 'AAPL', timestamp: START, original, corrected });
+  expect(builder.takeDue(70_001)).toMatchObject([{ trades: 1, prices: { close: 9 } }]);
+  // The venue names the trade as it was first.
+  cancelled(10);
+  expect(builder.takeDue(70_002)).toMatchObject([{ trades: 0 }]);
+});
+
 it('does not change a trade that is too old, whether or not it was settled', () => {
   trade(0, 10, { trade_id: 'a' });
   trade(REVISE_MS + 1, 11);
