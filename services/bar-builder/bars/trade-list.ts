@@ -48,7 +48,7 @@ export class TradeList {
 
   /**
    * The trade that a venue refers to: by its identifier, price and size, else by price, size and time. Exchanges that
-   * share a feed may use an identifier twice. Price and size are those that the venue sent first, or the corrected ones.
+   * share a feed may use an identifier twice. Price and size are those that the venue sent first, or the new ones.
    */
   find({ trade_id: id, price, size, timestamp }: TradeReference): StoredTrade | undefined {
     const isAtTime = (trade: StoredTrade) => timestamp === undefined || trade.time === timestamp;
