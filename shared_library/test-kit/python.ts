@@ -15,8 +15,13 @@ const PYTHON = ['python3', '/usr/bin/python3'].find((command) => {
 /** True without such a Python, except in CI: tests that need it are skipped. */
 export const LACKS_PYTHON = PYTHON === undefined && process.env.CI !== 'true';
 
-export function runPython(program: string): ChildProcessByStdio<null, Readable, null> {
+/** @param env added to the environment of this process */
+export function runPython(
+  program: string,
+  env: NodeJS.ProcessEnv = {},
+): ChildProcessByStdio<null, Readable, null> {
   if (PYTHON === undefined)
     throw new Error('Python with redis-py is needed. Type: apt-get install python3-redis');
-  return spawn(PYTHON, ['-c', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const all = { ...process.env, ...env };
+  return spawn(PYTHON, ['-c', program], { env: all, stdio: ['ignore', 'pipe', 'inherit'] });
 }

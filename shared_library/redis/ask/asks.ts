@@ -137,6 +137,10 @@ export class Asks {
       subscriber.subscribe(answers, ({ data }) => this.#pending.get(data.command_id)?.onAnswer(data), {
         where: ({ data }) => this.#pending.has(data.command_id),
       });
+      subscriber.on('invalid_message', ({ preview, error }) => {
+        for (const [id, pending] of this.#pending)
+          if (preview.includes(JSON.stringify(id))) pending.onInvalidAnswer(error);
+      });
       subscriber.on('status', (status) => {
         if (status.type === 'failed') this.#failSent(answers, status.error);
       });

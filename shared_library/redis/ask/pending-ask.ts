@@ -2,6 +2,7 @@
 
 import type { Channel } from '../channel/channel.ts';
 import type { AnswerFields, AnswerSchemas } from '../channel/kinds.ts';
+import type { TickbusError } from '../errors.ts';
 import type { Ending } from '../presence/presence-watch.ts';
 import type { Published } from '../publish/batch.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -57,6 +58,8 @@ export class PendingAsk {
   #reject: (error: unknown) => void = () => {};
   /** The instances of the receiver that were there before the command was sent, and have not ended since. */
   readonly #remaining = new Set<string>();
+  /** Why the last answer was dropped. A valid one may follow. */
+  #invalidAnswer: TickbusError | undefined;
   state: 'unsent' | 'unknown' | 'published' | 'settled' = 'unsent';
 
   constructor(settings: PendingAskSettings) {
@@ -129,6 +132,11 @@ export class PendingAsk {
     if (this.#settle()) this.#resolve(answer);
   }
 
+  /** An answer that violates the schema of its channel was received and not delivered. */
+  onInvalidAnswer(error: TickbusError): void {
+    this.#invalidAnswer = error;
+  }
+
   fail(error: unknown): void {
     if (this.#settle()) this.#reject(error);
   }
@@ -165,7 +173,12 @@ export class PendingAsk {
   }
 
   #timeOut(): void {
-    const { timeoutMs, receiver } = this.#settings;
+    const { timeoutMs, receiver, answers } = this.#settings;
+    const invalid = this.#invalidAnswer;
+    if (invalid !== undefined) {
+      const what = `${printable(receiver)} answered with an invalid message on ${answers}, which was dropped`;
+      return this.abort('TICKBUS_NO_ANSWER', `${what}: ${invalid.message} Correct the bot.`, invalid);
+    }
     if (this.state === 'unknown') return this.failUnknown();
     const reason =
       this.state === 'unsent'

@@ -142,6 +142,26 @@ describe('without an answer', () => {
     expect(error.message).toMatch(/^momentum has not answered within 2000 ms: .*It does not start later/);
   });
 
+  it('names the invalid field of an answer that was dropped, and takes a valid one that follows', async () => {
+    await answering();
+    const corrected = ask({ id: 'three' });
+    const sent = await Promise.all([published({ id: 'one' }), published({ id: 'two' })]);
+    for (const command_id of ['one', 'three']) {
+      const data = { command_id, bot: 'momentum', action: 'pause', outcome: 'done' };
+      const envelope = { message_type: 'command_result', data, timestamp: 0, sender: 'python' };
+      link.server.publishRaw('COMMAND_RESULTS', Buffer.from(JSON.stringify(envelope)));
+    }
+    await answer('three', 'done');
+    expect(await corrected).toMatchObject({ command_id: 'three' });
+    await clock.advance(10_000);
+    const errors = await Promise.all(sent.map(({ failed }) => failed));
+    expect(errors.map(({ code }) => code)).toEqual(['TICKBUS_NO_ANSWER', 'TICKBUS_NO_ANSWER']);
+    expect(errors[0]?.message).toMatch(
+      /^momentum answered with an invalid message on COMMAND_RESULTS, which was dropped: .*"data\.by"/,
+    );
+    expect(errors[1]?.message).toMatch(/^momentum has not answered within 10000 ms/);
+  });
+
   it('gives the command the life of the ask, unless told otherwise', async () => {
     const lives: number[] = [];
     bot.subscribe(TRADE_COMMANDS, ({ expires_at = 0, timestamp }) => lives.push(expires_at - timestamp));
