@@ -90,6 +90,8 @@ describe('check', () => {
     expect(results[4]?.stdout).toMatch(/^CRITICAL: b2 reported error \(It broke\) [\d.]+ m?s ago\.\n$/);
     const late = await call(['check', 'bot', 'b1', '--warn', '1ms', '--critical', '1h'], { env: env() });
     expect(late).toMatchObject({ code: 1, stdout: expect.stringMatching(/^WARNING: b1 reported running/) });
+    const unnamed = await call(['check', 'bot'], { env: env() });
+    expect(unnamed.stderr).toContain('as in: tickbus check bot momentum. These have reported: b1, b2');
   });
 
   it.each([

@@ -2,7 +2,7 @@
 
 import { Argument, Option } from 'commander';
 import { type Channel, TickbusError } from 'tickbus';
-import { RedisAdmin } from 'tickbus/admin';
+import { printable, RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { presenceList } from 'tickbus/presence';
 import { knownChannel, unknownChannel } from '../channel-lookup.ts';
@@ -83,7 +83,9 @@ async function check(
   if (warnMs !== undefined && criticalMs !== undefined && warnMs > criticalMs)
     throw new UsageError('--warn is above --critical. Set --warn to the smaller time.');
   if (subject === 'bot' && name === undefined)
-    throw new UsageError('Name the bot, as in: tickbus check bot momentum');
+    throw new UsageError(
+      `Name the bot, as in: tickbus check bot momentum${await knownBots(context, timeout)}`,
+    );
   if (subject === 'channel') checkStoring(name);
   if (subject === 'redis' && name !== undefined)
     throw new UsageError(
@@ -138,6 +140,15 @@ async function checkSubject(
         return (value) => checkBot(value, limits, present);
       });
   }
+}
+
+/** The bots that have reported, to choose from; empty if that cannot be read. */
+async function knownBots(context: Context, timeoutMs: number): Promise<string> {
+  const reading = readStoredValues(context.connection(), CHANNELS.BOT_STATUS);
+  const values = await withinTimeout(context.signal, timeoutMs, reading).catch(() => []);
+  context.signal.throwIfAborted();
+  if (values.length === 0) return '';
+  return `. These have reported: ${values.map(({ key }) => printable(key)).join(', ')}`;
 }
 
 /** Undefined if the user may not read them. */

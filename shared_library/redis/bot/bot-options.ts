@@ -68,8 +68,15 @@ export function isSchema(value: unknown): boolean {
 }
 
 export function checkHandler(handler: unknown, method: string): void {
-  if (typeof handler !== 'function') throw invalid('handler', `The handler of ${method} is not a function.`);
+  if (typeof handler === 'function') return;
+  const text = `${method} has no handler: its last argument is not a function.`;
+  const usage = method === 'onCommand' ? ` ${ON_COMMAND}` : '';
+  throw invalid('handler', `${text}${usage}`);
 }
+
+const ON_COMMAND =
+  'Use onCommand(type, handler) for a bundled type, and onCommand(type, schema, handler) for your own, ' +
+  'with a Standard Schema such as z.object({ ... }).';
 
 export function noSchema(type: string): TickbusError {
   const text = `${printable(type)} is no bundled command type, so it needs a schema: onCommand(type, schema, handler).`;

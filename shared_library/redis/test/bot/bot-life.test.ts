@@ -83,9 +83,14 @@ describe('definitions that cannot work', () => {
   it('a handler that is none, a bundled command that the bot keeps, an own one without a schema', () => {
     const bot = desk.define();
     const reply = () => ({ outcome: 'done' }) as const;
-    expect(() => bot.onPrice('buy' as never)).toThrow(/handler of onPrice is not a function/);
+    expect(() => bot.onPrice('buy' as never)).toThrow(
+      /^onPrice has no handler: its last argument is not a function\.$/,
+    );
     expect(() => bot.onCommand('pause' as never, reply)).toThrow(/carries out pause by itself/);
     expect(() => bot.onCommand('set_size' as never, reply)).toThrow(/set_size is no bundled command type/);
+    expect(() => bot.onCommand('set_size' as never, undefined as never)).toThrow(
+      /^onCommand has no handler: .* onCommand\(type, schema, handler\) for your own, with a Standard Schema/,
+    );
     expect(() => bot.onCommand('pause', z.object({}), reply)).toThrow(/carries out pause by itself/);
   });
 

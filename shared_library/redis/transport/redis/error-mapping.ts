@@ -65,7 +65,8 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   TICKBUS_AUTH_FAILED: 'Check the user and password in REDIS_URL.',
   TICKBUS_DENIED: 'Give the user the permission (ACL SETUSER), or use another user.',
   TICKBUS_FENCED:
-    'Publish under the lease of this channel. A candidate takes over an expired lease within its TTL.',
+    'Nothing was published. Only the holder, such as a price gateway, may publish there (`npx tickbus who`). ' +
+    'Stop publishing there, use a namespace without a gateway, or publish under the lease (RedisLease).',
   TICKBUS_LIMIT_EXCEEDED: END_KEYS,
 };
 
@@ -281,7 +282,7 @@ function message(error: unknown, address: RedisAddress): string {
   // The server appends the arguments, which can be long or secret.
   if (name !== undefined) return `unknown command '${printable(name)}'`;
   const reply = withoutScript(error instanceof Error ? error.message || error.name : String(error));
-  const text = reply.replace(/^REFUSED (NOPERM |NOCOMMAND |LIMIT )?/, '');
+  const text = reply.replace(/^(FENCED|REFUSED( NOPERM| NOCOMMAND| LIMIT)?) /, '');
   return printable(redact(text, address.password)).replace(/\.$/, '');
 }
 

@@ -23,6 +23,7 @@ import { LUA_EVICT_HISTORIES } from './writers/key-history.ts';
  */
 export const SET_PARTITIONS = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_EVICT_HISTORIES}
 local wanted, token, is_first, default, has_histories, definition = unpack(ARGV)
+local name = string.match(KEYS[1], '{(.*)}') or ''
 local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local head = try('HMGET', KEYS[1], 'epoch', 'branch', 'writer', 'until', 'partitions')
 local recorded = recorded_partitions(KEYS[1], head[5])
@@ -31,11 +32,11 @@ if present == wanted then return wanted end
 if is_first == '1' and (recorded or head[1]) then return recorded or '1' end
 
 if (try('GET', KEYS[4]) or '') ~= token then
-  return fenced('another process holds the lease of this channel, or the caller has lost it')
+  return fenced('another process holds the lease of ' .. name .. ', or this one has lost it')
 end
 ${LUA_REQUIRE_BRANCH}
 if default ~= '' and token == '' and head[3] == 'plain' and head[4] ~= '0' and head[2] == branch then
-  return fenced('the holder of the lease of this channel has not released it and may still be publishing')
+  return fenced('the last holder of the lease of ' .. name .. ' has not released it and may still be publishing')
 end
 local time = try('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

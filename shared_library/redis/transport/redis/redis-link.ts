@@ -128,7 +128,8 @@ export class RedisLink {
     } catch (error) {
       if (this.#isClosed()) throw closedError();
       const failure = connectError(error, this.#server);
-      this.#fail(failure);
+      // Its caller reports it.
+      this.#fail(failure, 'debug');
       throw failure;
     }
   }
@@ -231,10 +232,10 @@ export class RedisLink {
     }
   }
 
-  #fail(error: TickbusError): void {
+  #fail(error: TickbusError, level: 'error' | 'debug' = 'error'): void {
     this.#detachClient();
     this.#connecting = undefined;
-    this.#logger.error(this.#logFields(error), error.message);
+    this.#logger[level](this.#logFields(error), error.message);
     this.#enter('failed', { type: 'failed', error });
   }
 

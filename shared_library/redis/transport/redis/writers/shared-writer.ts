@@ -62,7 +62,7 @@ local function publish(frames)
 end
 
 if (try('GET', KEYS[4]) or '') ~= token then
-  return fenced('another process holds the lease of this channel, or the caller has lost it')
+  return fenced('another process holds the lease of ' .. channel .. ', or this one has lost it')
 end
 need('${publish}', channel, '')
 if definition ~= '' then
@@ -84,7 +84,7 @@ local is_same_branch = head[3] == branch
 -- The fence of a partition can be that of its channel, which stays. So its writer ends with the server process only.
 local is_same_process = layout ~= '1' and string.sub(head[3] or '', 1, 40) == string.sub(branch, 1, 40)
 if head[4] == 'plain' and head[5] ~= '0' and (is_same_branch or is_same_process) then
-  return fenced('the holder of the lease of this channel has not released it and may still be publishing')
+  return fenced('the last holder of the lease of ' .. channel .. ' has not released it and may still be publishing')
 end
 local time = try('TIME')
 local at_us = time[1] * 1000000 + time[2]
