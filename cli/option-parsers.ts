@@ -1,6 +1,6 @@
 // Option parsers. Each throws InvalidArgumentError with the expected form.
 
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1_000, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 /** The longest delay of a Node timer. */
@@ -12,6 +12,11 @@ export function duration(text: string): number {
   const ms = Number(number) * (UNITS[unit] ?? Number.NaN);
   if (ms > 0 && ms <= LONGEST_MS) return ms;
   throw new InvalidArgumentError('Use a time such as 500ms, 2s, 1m or 1h (24 days at most).');
+}
+
+/** The option `--timeout`, with a default of 10 s. */
+export function timeoutOption(meaning: string): Option {
+  return new Option('-t, --timeout <time>', meaning).argParser(duration).default(10_000, '10s');
 }
 
 /** A whole number, 1 or above. */

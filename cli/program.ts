@@ -84,8 +84,10 @@ export async function run(args: readonly string[], io: ProcessIo): Promise<numbe
     const [requested = ''] = operands;
     const isHelp = [...args, ...unknown].some((arg) => arg === '--help' || arg === '-h');
     // A broken module must hide neither the help nor the settings.
-    if (!isHelp && requested !== 'config' && VERBS.some(({ name }) => name === requested))
-      await useOwnChannels(io, parsed.opts<GlobalOptions>());
+    if (requested !== 'config' && VERBS.some(({ name }) => name === requested))
+      await useOwnChannels(io, parsed.opts<GlobalOptions>()).catch((error: unknown) => {
+        if (!isHelp) throw error;
+      });
     for (const entry of VERBS) {
       const command = program.command(entry.name).description(entry.summary);
       // A completion script lists the options of all verbs.

@@ -1,9 +1,9 @@
 // A user's own channels in the verbs, as processes. The module has its own copy of the library, as in a user's project.
 
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { silentLogger } from '@tickbus/test-kit';
 import { bundledProgram } from '@tickbus/test-kit/bundle';
@@ -60,6 +60,8 @@ describe('with TICKBUS_CHANNELS', () => {
     expect(stdout).toMatch(/\bFILLS\b/);
     expect(stdout).toMatch(/\bset_size\b/);
     const config = await tickbus(['config'], { env: env() });
+    const help = await tickbus(['cmd', '--help'], { env: env() });
+    expect(help.stdout.replaceAll(/\s+/g, ' ')).toMatch(/action .*resume, set_size .*\(default: 10s\)/);
     expect(config.stdout).toMatch(/^channels +\S+ +environment \(TICKBUS_CHANNELS\)$/m);
   });
 
@@ -118,11 +120,8 @@ it('names a channel whose writer defines it in another way, and what to do', asy
 
 it('the page docs/cli.md describes a module and commands that work', async () => {
   const page = await readFile(new URL('../../docs/cli.md', import.meta.url), 'utf8');
-  const [, source = '', commands = ''] = /```js\n(.*?)```.*?```bash\n(.*?)```/s.exec(page) ?? [];
-  await writeFile(join(folder, 'source.mjs'), source);
-  // Node.js 20 cannot import the library of a clone, which is TypeScript.
-  const bundle = await bundledProgram(pathToFileURL(join(folder, 'source.mjs')));
-  await copyFile(bundle, join(folder, 'channels.mjs'));
+  const [, source = '', commands = ''] = /```ts\n(.*?)```.*?```bash\n(.*?)```/s.exec(page) ?? [];
+  await writeFile(join(folder, 'channels.ts'), source);
   await writeFile(join(folder, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${COMMAND}' "$@"\n`, {
     mode: 0o755,
   });

@@ -22,7 +22,7 @@ import {
 } from '../checks.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
-import { duration } from '../option-parsers.ts';
+import { duration, timeoutOption } from '../option-parsers.ts';
 import { readStoredValues, type StoredValue } from '../stored-values.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { withinTimeout } from '../waiting.ts';
@@ -43,12 +43,7 @@ export const define: DefineVerb = (command, bind) => {
     .argument('[name]', 'the bot, the channel, or one feed or its channel (default: all feeds)')
     .option('--warn <time>', 'warning above this latency or age', duration)
     .option('--critical <time>', 'critical above this latency or age', duration)
-    .option(
-      '-t, --timeout <time>',
-      'time limit; beyond it the status is unknown, for redis critical',
-      duration,
-      10_000,
-    )
+    .addOption(timeoutOption('time limit; beyond it the status is unknown, for redis critical'))
     .addOption(new Option('--format <format>').choices(Object.keys(FORMATS)).default('text'))
     .addHelpText('after', HELP)
     .action(bind(check));

@@ -9,7 +9,7 @@ import { commandChannel } from '../channel-lookup.ts';
 import { askOnce, type CommandAction, type CommandToSend, sendOnce } from '../command-sending.ts';
 import type { Context } from '../context.ts';
 import { EXIT, TimedOut, UsageError } from '../exit.ts';
-import { duration } from '../option-parsers.ts';
+import { timeoutOption } from '../option-parsers.ts';
 import { checkPayload, parsePayload } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { unlessAborted } from '../waiting.ts';
@@ -27,7 +27,7 @@ export const define: DefineVerb = (command, bind) => {
     .argument('<action>', actions().join(', '))
     .argument('[json]', 'the other fields of the command, a JSON object')
     .option('-w, --wait', 'wait for the outcome: exit code 0 for done, 1 for rejected, expired or failed')
-    .option('-t, --timeout <time>', 'time limit of --wait; beyond it exit code 124', duration, 10_000)
+    .addOption(timeoutOption('time limit of --wait; beyond it exit code 124'))
     .option('-y, --yes', 'send without confirmation')
     .option('--sender <name>', 'sender of the message (default: you@host)')
     .addHelpText(

@@ -16,7 +16,7 @@ import { diagnose } from '../diagnosis/diagnose.ts';
 import type { DoctorFinding } from '../diagnosis/finding.ts';
 import { readServerFacts, unlessDenied } from '../diagnosis/server-facts.ts';
 import { UsageError } from '../exit.ts';
-import { duration } from '../option-parsers.ts';
+import { timeoutOption } from '../option-parsers.ts';
 import { readStoredValues, type StoredValue } from '../stored-values.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { withinTimeout } from '../waiting.ts';
@@ -32,7 +32,7 @@ const EXIT_CODES: Readonly<Record<BusState, number>> = { well: 0, wrong: 1, unkn
 export const define: DefineVerb = (command, bind) => {
   command
     .option('--json', 'one JSON object: state, sentence, problems with advice, what could not be read')
-    .option('-t, --timeout <time>', 'time limit; beyond it Redis counts as hanging', duration, 10_000)
+    .addOption(timeoutOption('time limit; beyond it Redis counts as hanging'))
     .addHelpText(
       'after',
       `

@@ -50,7 +50,11 @@ type SortKey = keyof typeof ORDERS;
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .option('-i, --interval <time>', 'interval of each measurement', duration, 1_000)
+    .addOption(
+      new Option('-i, --interval <time>', 'interval of each measurement')
+        .argParser(duration)
+        .default(1_000, '1s'),
+    )
     .addOption(new Option('-s, --sort <column>').choices(Object.keys(ORDERS)).default('name'))
     .option('--once', 'print one view after one interval')
     .option('--json', 'one JSON object for each channel, a line each')
