@@ -1,5 +1,6 @@
 // Turns reported values and their thresholds into check results with a Nagios status. Pure functions.
 
+import { isGone, type ProgramFact, programsOfBots } from '@tickbus/operator-kit/bot-programs';
 import { type BotStatus, botStatus, type Channel, type FeedStatus, feedStatus } from 'tickbus';
 import { conflictText, definitionConflict } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
@@ -101,15 +102,15 @@ export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult 
 }
 
 /**
- * Only presence knows whether a bot is there: a status outlives its bot. So it counts as past without it. The instance
- * that a plain client names is ignored, because presence does not know plain clients.
+ * Only presence knows whether a bot is there: a status outlives its bot. So it counts as past without it. Several
+ * programs of one name are a warning: each obeys the commands and trades.
  *
- * @param present the instances in PRESENCE; undefined if the user may not read them
+ * @param present what is in PRESENCE; undefined if the user may not read it
  */
 export function checkBot(
   value: StoredValue,
   limits: CheckLimits,
-  present?: ReadonlySet<string> | undefined,
+  present?: readonly ProgramFact[] | undefined,
 ): CheckResult {
   const { data: status } = botStatus.safeParse(value.envelope.data);
   if (status === undefined) return invalidValue(value, 'bot status');
@@ -118,11 +119,11 @@ export function checkBot(
   const about = detail === undefined ? '' : ` (${detail.replace(/\.$/, '')})`;
   const isPlain = value.envelope.adopted === true;
   const ago = `${duration(value.ageMs)} ago`;
-  if (!isPlain && instance !== undefined && present?.has(instance) === false && state !== 'stopped') {
+  if (isGone(status, isPlain, present)) {
     const summary = `${bot} is gone: it crashed, hangs or lost its link. It reported ${state}${about} ${ago}`;
     return { status: 'critical', summary, metrics: [metric] };
   }
-  const isThere = !isPlain && instance !== undefined && present?.has(instance) === true;
+  const isThere = !isPlain && instance !== undefined && present !== undefined;
   const reported = `${bot}${isPlain ? ', a plain client,' : ''} reported ${state}${about} ${ago}`;
   const summary =
     isThere || (state === 'stopped' && !isPlain)
@@ -134,7 +135,11 @@ export function checkBot(
     error: 'critical',
     stopped: 'critical',
   };
-  return { status: severer(byState[state] ?? 'ok', statusOf(metric)), summary, metrics: [metric] };
+  const severity = severer(byState[state] ?? 'ok', statusOf(metric));
+  const programs = programsOfBots(present).get(bot) ?? 0;
+  if (programs < 2) return { status: severity, summary, metrics: [metric] };
+  const warning = `${programs} programs are named ${bot}, and each obeys its commands and trades`;
+  return { status: severer(severity, 'warning'), summary: `${warning}; ${summary}`, metrics: [metric] };
 }
 
 /** The age of the newest stored message. Without limits, any age is ok. */

@@ -1,10 +1,10 @@
-// `tickbus check bot` on bots that are dead or hang, whatever their last status says.
+// `tickbus check bot`, `status` and `bots` on bots that are dead, hang or run twice, whatever their last status says.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { afterEach, expect, it } from 'vitest';
-import { call, withServer } from './harness.ts';
+import { call, jsonLines, withServer } from './harness.ts';
 
 const PROGRAM = await bundledProgram(new URL('./status-bot.fixture.ts', import.meta.url));
 const server = withServer({ keepsData: true });
@@ -36,12 +36,42 @@ const check = async (name: string, namespace?: string) => {
   return (await call(['check', 'bot', name, ...options], { env: server.env() })).stdout;
 };
 
+const said = async (...args: string[]) => (await call(args, { env: server.env() })).stdout;
+const row = async (name: string) => jsonLines(await said('bots', '--json')).find(({ bot }) => bot === name);
+
 const RUNNING = /^OK: [\w-]+ is running, last report/;
 const GONE = /^CRITICAL: [\w-]+ is gone: it crashed, hangs or lost its link\. It reported running /;
 
 it('kill -9: it is gone as soon as its record has expired, with the status of a minute', async () => {
   await end(await start('crashed'), 'SIGKILL');
   await expect.poll(() => check('crashed')).toMatch(GONE);
+});
+
+it('kill -9: status and bots say so, too, while the status of a minute is not late', async () => {
+  const child = await start('killed');
+  await expect.poll(() => row('killed')).toMatchObject({ verdict: 'alive', programs: 1 });
+  await end(child, 'SIGKILL');
+  await expect
+    .poll(() => said('status', '--json'))
+    .toContain('the bot killed is gone: it crashed, hangs or lost its link');
+  expect(await row('killed')).toMatchObject({ state: 'running', verdict: 'gone', programs: 0 });
+});
+
+it('two copies: status, check and bots warn until one has stopped', async () => {
+  await start('twice');
+  const copy = spawn(process.execPath, [PROGRAM, server.redis.url, 'twice'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(copy);
+  const text = '2 programs are named twice, and each obeys its commands and trades';
+  await expect.poll(() => said('status', '--json')).toContain(text);
+  expect(await check('twice')).toMatch(new RegExp(`^WARNING: ${text}; twice is running, last report`));
+  expect(await row('twice')).toMatchObject({ verdict: 'alive', programs: 2 });
+  expect(await said('bots')).toContain('(2 programs have this name)');
+  await end(copy, 'SIGTERM');
+  expect(await said('status', '--json')).not.toContain(text);
+  // The copy that runs reports again after its interval.
+  expect(await said('bots')).toContain('(another program of this name runs)');
 });
 
 it('SIGSTOP: it is gone, and running when it continues', async () => {

@@ -1,3 +1,4 @@
+import type { ProgramFact } from '@tickbus/operator-kit/bot-programs';
 import { describe, expect, it } from 'vitest';
 import { FORMATS } from '../check-formats.ts';
 import { checkBot, checkFeed, checkGateway, checkLatency, combinedResult } from '../checks.ts';
@@ -167,9 +168,9 @@ describe('thresholds', () => {
 
   it('say that a bot is running only if it is there', () => {
     const status = { bot: 'b', state: 'running', status_interval_ms: 600_000 };
-    const of = (more: object, present?: ReadonlySet<string>) =>
+    const of = (more: object, present?: readonly ProgramFact[]) =>
       checkBot(stored({ ...status, ...more }, 0), {}, present);
-    const there = new Set(['mine']);
+    const there = [program('mine')];
     expect(of({ instance: 'mine' }, there)).toMatchObject({
       status: 'ok',
       summary: expect.stringMatching(/^b is running, last/),
@@ -182,6 +183,19 @@ describe('thresholds', () => {
     const unproved = [of({}, there), of({}), of({ instance: 'mine' })];
     for (const result of unproved)
       expect(result).toMatchObject({ status: 'ok', summary: expect.stringMatching(/^b reported running /) });
+  });
+
+  it('warn about several programs of one name, which count by process', () => {
+    const status = { bot: 'b', state: 'running', status_interval_ms: 600_000, instance: 'mine' };
+    const of = (...present: readonly ProgramFact[]) => checkBot(stored(status, 0), {}, present);
+    const silent = { ...program('reader', 3), publishes: [] };
+    expect(of(program('mine'), program('second link'), silent).status).toBe('ok');
+    expect(of(program('mine'), program('copy', 2))).toMatchObject({
+      status: 'warning',
+      summary: expect.stringMatching(
+        /^2 programs are named b, and each obeys its commands and trades; b is running, last report /,
+      ),
+    });
   });
 
   it('report the most severe of several results', () => {
@@ -266,3 +280,8 @@ describe('text of other programs', () => {
     }
   });
 });
+
+/** A program named b that reports as a bot. */
+function program(instance: string, pid = 1): ProgramFact {
+  return { name: 'b', instance, host: 'h', pid, subscribes: [], publishes: ['BOT_STATUS'] };
+}

@@ -116,8 +116,11 @@ it('a plain client that names the instance of another bot is not said to be ther
     sender: 'python',
     adopted: true as const,
   };
-  const summary = (present: ReadonlySet<string>) =>
-    checkBot({ key: 'b', envelope, ageMs: 0 }, {}, present).summary;
-  expect(summary(new Set(['present']))).toBe('b, a plain client, reported running 0 ms ago');
-  expect(summary(new Set())).toBe('b, a plain client, reported running 0 ms ago');
+  const summary = (...instances: readonly string[]) => {
+    const parts = { name: 'a', host: 'h', pid: 1, subscribes: [], publishes: [] };
+    const present = instances.map((instance) => ({ ...parts, instance }));
+    return checkBot({ key: 'b', envelope, ageMs: 0 }, {}, present).summary;
+  };
+  expect(summary('present')).toBe('b, a plain client, reported running 0 ms ago');
+  expect(summary()).toBe('b, a plain client, reported running 0 ms ago');
 });

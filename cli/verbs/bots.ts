@@ -1,9 +1,12 @@
 // `tickbus bots`: the last status of each bot and its age.
 
-import { type BotStatus, botStatus } from 'tickbus';
+import { isGone, type ProgramFact, programsOfBots } from '@tickbus/operator-kit/bot-programs';
+import { type BotStatus, botStatus, type Presence } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
+import { presenceList } from 'tickbus/presence';
 import type { Context } from '../context.ts';
+import { unlessDenied } from '../diagnosis/server-facts.ts';
 import { duration as timeText } from '../duration-text.ts';
 import { EXIT } from '../exit.ts';
 import { duration } from '../option-parsers.ts';
@@ -23,8 +26,13 @@ export interface BotVerdictRow {
   readonly state: BotStatus['state'];
   /** Milliseconds since the bot's last status. */
   readonly age_ms: number;
-  /** `overdue`: the bot missed too many status intervals, so its current state is unknown. */
-  readonly verdict: 'alive' | 'overdue' | 'stopped';
+  /**
+   * `overdue`: the bot missed too many status intervals, so its current state is unknown. `gone`: PRESENCE no longer
+   * has it, so it crashed, hangs or lost its link.
+   */
+  readonly verdict: 'alive' | 'overdue' | 'gone' | 'stopped';
+  /** The number of programs that report under this name now. 0 for a plain client, and if PRESENCE cannot be read. */
+  readonly programs: number;
   readonly up_ms: number | undefined;
   readonly behind: number | undefined;
   readonly detail: string | undefined;
@@ -47,7 +55,7 @@ export const define: DefineVerb = (command, bind) => {
     )
     .addHelpText(
       'after',
-      `\nA bot is overdue after it misses three of its own status intervals.\n${examples(
+      `\nA bot is overdue after it misses three of its own status intervals, and gone when PRESENCE no longer has it.\n${examples(
         ['tickbus bots', 'every bot with a status on this Redis'],
         ['tickbus bots --max-age 10s', 'in a script: exit code 3 if a bot is silent'],
         ['tickbus bots --watch', 'a table that stays up to date, until Ctrl-C'],
@@ -62,8 +70,10 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
   let lines: BotVerdictRow[] = [];
   await watching(context, options.watch, async () => {
     const values = await readStoredValues(connection, CHANNELS.BOT_STATUS);
+    // Read after the statuses: see `isGone`.
+    const programs = await unlessDenied<Presence[]>(presenceList(connection));
     lines = values
-      .map(({ envelope, ageMs }) => botVerdictRow(envelope.data, ageMs, envelope.adopted))
+      .map(({ envelope, ageMs }) => botVerdictRow(envelope.data, ageMs, envelope.adopted, programs))
       .filter((line) => line !== undefined);
     return options.json ? lines.map((line) => JSON.stringify(line)) : tableOf(context, lines);
   });
@@ -73,16 +83,22 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
 }
 
 /** undefined for an invalid status. */
-export function botVerdictRow(data: unknown, ageMs: number, adopted = false): BotVerdictRow | undefined {
+export function botVerdictRow(
+  data: unknown,
+  ageMs: number,
+  adopted = false,
+  programs?: readonly ProgramFact[] | undefined,
+): BotVerdictRow | undefined {
   const { data: status } = botStatus.safeParse(data);
   if (status === undefined) return undefined;
-  const { bot, state, detail, started_at, behind, status_interval_ms = DEFAULT_INTERVAL_MS } = status;
-  const isOverdue = ageMs > MISSED_INTERVALS * status_interval_ms;
+  const { bot, state, detail, started_at, behind } = status;
+  const silence = isGone(status, adopted, programs) ? 'gone' : isOverdue(status, ageMs) && 'overdue';
   return {
     bot,
     state,
     age_ms: Math.round(ageMs),
-    verdict: state === 'stopped' ? 'stopped' : isOverdue ? 'overdue' : 'alive',
+    verdict: state === 'stopped' ? 'stopped' : silence || 'alive',
+    programs: programsOfBots(programs).get(bot) ?? 0,
     up_ms: started_at === undefined || state === 'stopped' ? undefined : Math.max(0, Date.now() - started_at),
     behind,
     detail,
@@ -90,15 +106,23 @@ export function botVerdictRow(data: unknown, ageMs: number, adopted = false): Bo
   };
 }
 
+/** Whether a bot that has not stopped missed too many of its status intervals. */
+export function isOverdue(
+  { state, status_interval_ms = DEFAULT_INTERVAL_MS }: BotStatus,
+  ageMs: number,
+): boolean {
+  return state !== 'stopped' && ageMs > MISSED_INTERVALS * status_interval_ms;
+}
+
 function tableOf({ terminal }: Context, lines: readonly BotVerdictRow[]): string[] {
-  const rows = lines.map(({ bot, state, age_ms, verdict, up_ms, behind, detail, adopted }) => [
-    printable(bot, 40),
-    state,
-    terminal.paint(COLOURS[verdict], verdict),
-    timeText(age_ms),
-    up_ms === undefined ? '-' : timeText(up_ms),
-    behind === undefined ? '-' : String(behind),
-    printable([...(adopted ? ['(plain client)'] : []), ...(detail ? [detail] : [])].join(' '), 80),
+  const rows = lines.map((line) => [
+    printable(line.bot, 40),
+    line.state,
+    terminal.paint(COLOURS[line.verdict], line.verdict),
+    timeText(line.age_ms),
+    line.up_ms === undefined ? '-' : timeText(line.up_ms),
+    line.behind === undefined ? '-' : String(line.behind),
+    printable(detailOf(line), 80),
   ]);
   const align = ['left', 'left', 'left', 'right', 'right', 'right', 'left'] as const;
   return fittingTable(['BOT', 'STATE', 'VERDICT', 'AGE', 'UP', 'BEHIND', 'DETAIL'], rows, align, {
@@ -108,4 +132,13 @@ function tableOf({ terminal }: Context, lines: readonly BotVerdictRow[]): string
   });
 }
 
-const COLOURS = { alive: 'green', overdue: 'red', stopped: 'dim' } as const;
+function detailOf({ state, programs, adopted, detail = '' }: BotVerdictRow): string {
+  const notes = [
+    ...(adopted ? ['(plain client)'] : []),
+    ...(programs > 1 ? [`(${programs} programs have this name)`] : []),
+    ...(programs === 1 && state === 'stopped' ? ['(another program of this name runs)'] : []),
+  ];
+  return [...notes, detail].join(' ').trim();
+}
+
+const COLOURS = { alive: 'green', overdue: 'red', gone: 'red', stopped: 'dim' } as const;

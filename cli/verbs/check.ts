@@ -1,7 +1,7 @@
 // `tickbus check`: one line and one exit code for a monitoring system: 0 ok, 1 warning, 2 critical, 3 unknown.
 
 import { Argument, Option } from 'commander';
-import { type Channel, TickbusError } from 'tickbus';
+import type { Channel, Presence } from 'tickbus';
 import { printable, RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { presenceList } from 'tickbus/presence';
@@ -21,6 +21,7 @@ import {
   STATUS_CODES,
 } from '../checks.ts';
 import type { Context } from '../context.ts';
+import { unlessDenied } from '../diagnosis/server-facts.ts';
 import { UsageError } from '../exit.ts';
 import { duration, timeoutOption } from '../option-parsers.ts';
 import { readStoredValues, type StoredValue } from '../stored-values.ts';
@@ -53,7 +54,7 @@ const HELP = `
 redis     latency of the server (warning above 100 ms, critical above 1 s)
 gateway   age of the gateway's last heartbeat (3 and 10 of its intervals), and whether the gateway is stopped
 feed      state of the broker connection, and age of the last frame (15 s, 60 s)
-bot NAME  whether the bot is there, age of its last status (3 and 10 of its intervals), and the state in it
+bot NAME  whether the bot is there, and only once; age of its last status (3 and 10 of its intervals), and its state
 channel NAME  age of the newest stored message of a state channel, or of an event channel with history (no default),
               and whether its writer defines it in another way
 
@@ -131,7 +132,7 @@ async function checkSubject(
     }
     case 'bot':
       return checkStored(context, CHANNELS.BOT_STATUS, name, async () => {
-        const present = await presentInstances(context);
+        const present = await unlessDenied<Presence[]>(presenceList(context.connection()));
         return (value) => checkBot(value, limits, present);
       });
   }
@@ -144,16 +145,6 @@ async function knownBots(context: Context, timeoutMs: number): Promise<string> {
   context.signal.throwIfAborted();
   if (values.length === 0) return '';
   return `. These have reported: ${values.map(({ key }) => printable(key)).join(', ')}`;
-}
-
-/** Undefined if the user may not read them. */
-async function presentInstances(context: Context): Promise<ReadonlySet<string> | undefined> {
-  try {
-    return new Set((await presenceList(context.connection())).map(({ instance }) => instance));
-  } catch (error) {
-    if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') return undefined;
-    throw error;
-  }
 }
 
 /** @throws UsageError unless it is the name of a channel that stores messages */

@@ -1,5 +1,6 @@
 // `tickbus status`: one sentence about the whole bus: what is wrong, worst first, or that all is well.
 
+import { isGone } from '@tickbus/operator-kit/bot-programs';
 import {
   type BotFact,
   type BusFacts,
@@ -20,7 +21,7 @@ import { timeoutOption } from '../option-parsers.ts';
 import { readStoredValues, type StoredValue } from '../stored-values.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { withinTimeout } from '../waiting.ts';
-import { botVerdictRow } from './bots.ts';
+import { isOverdue } from './bots.ts';
 
 interface StatusOptions {
   readonly json?: boolean;
@@ -88,6 +89,8 @@ async function readFacts(context: Context): Promise<BusFacts> {
   const feeds = await values(CHANNELS.FEED_STATUS);
   const bots = await values(CHANNELS.BOT_STATUS);
   const instruments = await values(CHANNELS.INSTRUMENT_STATUS);
+  // Read after the statuses: see `isGone`. Without permission for presence, the other facts are judged without it.
+  const programs = await unlessDenied<Presence[]>(presenceList(context.connection()));
   const invalid = ({ key }: StoredValue, channel: Channel) => {
     unreadable.push(`the last value of ${key} on ${channel} is not valid`);
     return [];
@@ -99,10 +102,9 @@ async function readFacts(context: Context): Promise<BusFacts> {
       subject === 'definition' ? [{ found, advice }] : [],
     ),
     feeds: feeds.flatMap((value) => feedFact(value, server.channels) ?? invalid(value, CHANNELS.FEED_STATUS)),
-    bots: bots.flatMap((value) => botFact(value) ?? invalid(value, CHANNELS.BOT_STATUS)),
+    bots: bots.flatMap((value) => botFact(value, programs) ?? invalid(value, CHANNELS.BOT_STATUS)),
     instruments: instruments.flatMap(({ envelope }) => instrumentStatus.safeParse(envelope.data).data ?? []),
-    // Without permission for presence, the other facts are judged without it.
-    programs: await unlessDenied<Presence[]>(presenceList(context.connection())),
+    programs,
     unreadable,
   };
 }
@@ -125,9 +127,12 @@ function feedFact(
 }
 
 /** undefined for an invalid status. */
-function botFact({ envelope, ageMs }: StoredValue): BotFact | undefined {
+function botFact(
+  { envelope, ageMs }: StoredValue,
+  programs: readonly Presence[] | undefined,
+): BotFact | undefined {
   const { data: status } = botStatus.safeParse(envelope.data);
-  const row = botVerdictRow(envelope.data, ageMs);
-  if (status === undefined || row === undefined) return undefined;
-  return { ...status, ageMs, isOverdue: row.verdict === 'overdue' };
+  if (status === undefined) return undefined;
+  const isPlain = envelope.adopted === true;
+  return { ...status, ageMs, isOverdue: isOverdue(status, ageMs), isGone: isGone(status, isPlain, programs) };
 }

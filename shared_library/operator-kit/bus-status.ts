@@ -2,6 +2,7 @@
 
 import type { BotStatus, FeedStatus, InstrumentStatus } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
+import { type ProgramFact, programsOfBots } from './bot-programs.ts';
 import { clause, shortList, shown, time } from './sentence-text.ts';
 
 /** `unknown`: nothing wrong was found, but too little is known to say that all is well. */
@@ -47,13 +48,8 @@ export interface BotFact extends Pick<BotStatus, 'bot'> {
   readonly ageMs: number;
   /** Whether it has missed too many of its status intervals. */
   readonly isOverdue: boolean;
-}
-
-/** A named program that is there. */
-export interface ProgramFact {
-  readonly name: string;
-  readonly instance: string;
-  readonly subscribes: readonly string[];
+  /** Whether the instance of the status has ended, according to PRESENCE. */
+  readonly isGone: boolean;
 }
 
 export interface BusFacts {
@@ -120,10 +116,12 @@ function problemsOf(facts: BusFacts): Problem[] {
     ...missingGateways(facts),
     ...defined(gateways),
     ...defined(feeds),
-    ...facts.bots.filter(({ state }) => state === 'error').map(botError),
+    ...repeatedBots(facts),
+    ...facts.bots.filter(({ state, isGone }) => state === 'error' && !isGone).map(botError),
     ...facts.bots
-      .filter(({ state, isOverdue }) => isOverdue && state !== 'stopped' && state !== 'error')
-      .map((bot) => overdueBot(bot, facts.programs)),
+      .filter(({ state, isOverdue, isGone }) => isGone || (isOverdue && state !== 'error'))
+      .filter(({ state }) => state !== 'stopped')
+      .map((bot) => silentBot(bot, facts.programs)),
     ...instrumentProblems(facts.instruments, delivering),
   ];
 }
@@ -140,8 +138,8 @@ function missingGateways({ feeds, bots, programs = [], unreadable = [] }: BusFac
     readers.set(channel, (readers.get(channel) ?? new Set()).add(reader));
   };
   for (const { name, subscribes } of programs) for (const each of subscribes) note(name, each);
-  for (const { bot, state, isOverdue, subscriptions = [] } of bots)
-    if (state !== 'stopped' && !isOverdue) for (const each of subscriptions) note(bot, each);
+  for (const { bot, state, isOverdue, isGone, subscriptions = [] } of bots)
+    if (state !== 'stopped' && !isOverdue && !isGone) for (const each of subscriptions) note(bot, each);
   return [...readers].map(([channel, names]) => ({
     subject: 'gateway',
     found: `no gateway feeds ${shown(channel)}, which ${shortList([...names].map(shown))} ${names.size === 1 ? 'reads' : 'read'}`,
@@ -183,17 +181,32 @@ function botError({ bot, detail }: BotFact): Problem {
   return { subject: 'bot', found, advice: 'See its log, and start it again.' };
 }
 
-function overdueBot({ bot, instance, ageMs }: BotFact, programs: BusFacts['programs'] = []): Problem {
+/** Bots of which several copies run: each of them acts. */
+function repeatedBots({ bots, programs }: BusFacts): Problem[] {
+  const counts = programsOfBots(programs);
+  return bots.flatMap(({ bot }) => {
+    const count = counts.get(bot) ?? 0;
+    if (count < 2) return [];
+    const name = shown(bot);
+    const found = `${count} programs are named ${name}, and each obeys its commands and trades`;
+    const advice = `Stop all but one: \`tickbus who ${name}\` lists them. Set \`uniqueName: true\` in the bot.`;
+    return [{ subject: 'bot', found, advice }];
+  });
+}
+
+function silentBot({ bot, instance, ageMs, isGone }: BotFact, programs: BusFacts['programs'] = []): Problem {
   const subject = 'bot';
   const namesakes = programs.filter(({ name }) => name === bot);
   // A status without an instance does not tell which one published it.
-  if (namesakes.some((each) => instance === undefined || each.instance === instance))
+  if (!isGone && namesakes.some((each) => instance === undefined || each.instance === instance))
     return {
       subject,
       found: `the bot ${shown(bot)} is connected, but has not reported for ${time(ageMs)}`,
       advice: 'A handler may block it: see its log.',
     };
-  const found = `the bot ${shown(bot)} is gone or hangs: it has not reported for ${time(ageMs)}`;
+  const found = isGone
+    ? `the bot ${shown(bot)} is gone: it crashed, hangs or lost its link`
+    : `the bot ${shown(bot)} is gone or hangs: it has not reported for ${time(ageMs)}`;
   if (namesakes.length === 0)
     return { subject, found, advice: 'See whether its process runs; then start it again.' };
   return {

@@ -24,6 +24,8 @@ export class StatusLine {
   readonly #undelivered = new BoundedEntries<InstrumentStatus>(MAX_INSTRUMENTS);
   /** Programs that are there, by the key of PRESENCE. */
   readonly #programs = new BoundedEntries<Presence>(MAX_PROGRAMS);
+  /** Instances that PRESENCE has reported as left or gone. Those that come back are reported as joined. */
+  readonly #ended = new BoundedEntries<true>(MAX_PROGRAMS);
   #shown: StatusSentence = { state: 'unknown', sentence: 'The monitor is starting.' };
   #isChanged = false;
 
@@ -40,8 +42,13 @@ export class StatusLine {
 
   recordPresence(presence: Presence, now: number): void {
     const key = CHANNELS.PRESENCE.keyOf(presence) ?? '';
-    if (presence.state === 'joined') this.#programs.set(key, presence, now);
-    else this.#programs.delete(key);
+    if (presence.state === 'joined') {
+      this.#programs.set(key, presence, now);
+      this.#ended.delete(presence.instance);
+    } else {
+      this.#programs.delete(key);
+      this.#ended.set(presence.instance, true, now);
+    }
   }
 
   update(parts: ShownParts, now: number): void {
@@ -63,7 +70,13 @@ export class StatusLine {
     const statuses = [CHANNELS.FEED_STATUS, CHANNELS.BOT_STATUS].map(({ name }) => links.stateOf(name));
     const facts = {
       feeds: feedFacts(feeds, links.restoredAt(CHANNELS.FEED_STATUS.name), now),
-      bots: bots.map((row) => ({ ...row, ageMs: now - row.heardAt, isOverdue: row.overdue })),
+      bots: bots.map((row) => ({
+        ...row,
+        ageMs: now - row.heardAt,
+        isOverdue: row.overdue,
+        // The first status of an instance can arrive before PRESENCE has it, so only its reported end counts.
+        isGone: !row.isPlain && row.instance !== undefined && this.#ended.get(row.instance) === true,
+      })),
       instruments: [...this.#undelivered.values()],
       programs: [...this.#programs.values()],
     };

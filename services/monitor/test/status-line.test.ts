@@ -85,6 +85,28 @@ it('does not take a successor for the instance that has stopped reporting', () =
   );
 });
 
+it('calls a bot gone when PRESENCE does, before its status is late, and warns of a second copy', () => {
+  const shown = connected();
+  const status = { bot: 'momentum', state: 'running', status_interval_ms: 600_000, instance: 'first' };
+  shown.record(CHANNELS.BOT_STATUS, status, { seq: 1 });
+  const record = (instance: string, state: 'joined' | 'gone', pid = 1) =>
+    shown.record(CHANNELS.PRESENCE, {
+      ...{ name: 'momentum', instance, state, since: 0, host: 'h', pid, revision: 1 },
+      ...{ subscribes: [], publishes: ['BOT_STATUS'] },
+    });
+  // A status can arrive before PRESENCE has its program.
+  expect(sentence(shown).sentence).toBe('All is well: 1 bot reports.');
+  record('first', 'joined');
+  record('first', 'gone');
+  expect(sentence(shown).sentence).toBe('The bot momentum is gone: it crashed, hangs or lost its link.');
+  record('first', 'joined');
+  expect(sentence(shown).state).toBe('well');
+  record('copy', 'joined', 2);
+  expect(sentence(shown).sentence).toBe(
+    '2 programs are named momentum, and each obeys its commands and trades.',
+  );
+});
+
 it('names instruments until their feed delivers them', () => {
   const shown = connected();
   shown.feed({ interval_ms: 600_000 });

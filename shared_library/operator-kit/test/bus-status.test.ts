@@ -15,6 +15,7 @@ const bot = (more: Partial<BotFact> = {}): BotFact => ({
   state: 'running',
   ageMs: 500,
   isOverdue: false,
+  isGone: false,
   ...more,
 });
 const instrument = (symbol: string, more: Partial<InstrumentStatus> = {}): InstrumentStatus => ({
@@ -24,10 +25,13 @@ const instrument = (symbol: string, more: Partial<InstrumentStatus> = {}): Instr
   lease: 7,
   ...more,
 });
-const program = (subscribes: readonly string[], instance = 'mine') => ({
+const program = (subscribes: readonly string[], instance = 'mine', pid = 1) => ({
   name: 'momentum',
   instance,
+  host: 'h',
+  pid,
   subscribes,
+  publishes: ['BOT_STATUS'],
 });
 const judge = (facts: Partial<BusFacts> = {}) =>
   busStatus({ feeds: [feed()], bots: [bot()], instruments: [], programs: [], ...facts });
@@ -51,6 +55,16 @@ it.each<[string, Partial<BusFacts>, string]>([
     'a halted instrument',
     { instruments: [instrument('AAPL', { state: 'subscribed', market: 'halted' })] },
     'All is well: alpaca is live, and 1 bot reports.',
+  ],
+  [
+    'a bot with two links, and another program that has its name and does not report as a bot',
+    { programs: [program([]), program([], 'second link'), { ...program([], 'x', 2), publishes: [] }] },
+    'All is well: alpaca is live, and 1 bot reports.',
+  ],
+  [
+    'a stopped bot that is gone',
+    { bots: [bot({ state: 'stopped', isGone: true })] },
+    'All is well: alpaca is live, and no bot runs.',
   ],
   [
     'a lease that cannot be read',
@@ -128,6 +142,21 @@ it.each<[string, Partial<BusFacts>, string]>([
     'a bot that is gone, while a successor of its name has not reported',
     { bots: [{ ...dead, instance: 'mine' }], programs: [program([], 'successor')] },
     'The bot momentum is gone or hangs: it has not reported for 40 s, and another program of its name is there, but has not reported.',
+  ],
+  [
+    'a bot that presence knows as gone, before its status is late, whatever it reported last',
+    { bots: [bot({ isGone: true, state: 'error', detail: 'It broke.' })] },
+    'The bot momentum is gone: it crashed, hangs or lost its link.',
+  ],
+  [
+    'a bot that is gone and reads prices without a gateway',
+    { feeds: [], bots: [bot({ isGone: true, subscriptions: ['PRICE_DATA: AAPL'] })] },
+    'The bot momentum is gone: it crashed, hangs or lost its link.',
+  ],
+  [
+    'two copies of a bot',
+    { programs: [program([]), program([], 'second link'), program([], 'copy', 2)] },
+    '2 programs are named momentum, and each obeys its commands and trades.',
   ],
   ['a misspelt instrument', { instruments: [instrument('APPL')] }, 'The feed alpaca does not know APPL.'],
   [

@@ -11,7 +11,8 @@ const { TRADE_COMMANDS } = CHANNELS;
 
 /**
  * Publishes a command on TRADE_COMMANDS. It never rejects and is not retried: a failure is counted and logged, and the
- * command may have been published. While the bot is paused, `place_order` is not sent.
+ * command may have been published. While the bot is paused, `place_order` is not sent. If no program has the name of
+ * the receiver, the log says so.
  *
  * @returns whether the command was published. Use `publisher.ask` for the answer
  */
