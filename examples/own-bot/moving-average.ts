@@ -6,7 +6,7 @@ import { z } from 'zod';
 export function movingAverage(overrides: BotOverrides = {}) {
   const prices: number[] = [];
   let quantity = 10;
-  return defineBot({ name: 'average', prices: ['AAPL'], ...overrides })
+  return defineBot({ name: 'average', uniqueName: true, prices: ['AAPL'], ...overrides })
     .onPrice(({ symbol, price, fresh, send }) => {
       if (prices.push(price) > 20) prices.shift();
       const average = prices.reduce((sum, each) => sum + each, 0) / prices.length;
