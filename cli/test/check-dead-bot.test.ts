@@ -78,6 +78,12 @@ it('SIGSTOP: it is gone, and running when it continues', async () => {
   const child = await start('stopped');
   child.kill('SIGSTOP');
   await expect.poll(() => check('stopped')).toMatch(GONE);
+  const { code, stderr } = await call(['cmd', 'stopped', 'pause', '-wy'], { env: server.env() });
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringContaining('stopped is gone: it crashed, hangs or lost its'),
+  ]);
+  expect(stderr).toContain('pause was not sent. See whether its process still runs');
   child.kill('SIGCONT');
   await expect.poll(() => check('stopped')).toMatch(RUNNING);
 });

@@ -101,9 +101,11 @@ export class Asks {
       pending.setReceivers(receiver?.instances ?? []);
       if (receiver?.isAbsent) {
         this.#settings.check(channel, data, { id, type, sender });
-        pending.failAbsent(
-          `Nobody named ${printable(pending.receiver)} listens to ${channel}: ${type} was not sent.`,
-        );
+        if (receiver.isGone) pending.failGone();
+        else
+          pending.failAbsent(
+            `Nobody named ${printable(pending.receiver)} listens to ${channel}: ${type} was not sent.`,
+          );
       }
     } catch (error) {
       return pending.fail(error);

@@ -101,6 +101,7 @@ export class PendingAsk {
   endWith(state: 'left' | 'gone'): void {
     const { type, channel } = this.#settings;
     const receiver = printable(this.#settings.receiver);
+    if (this.state === 'unsent' && state === 'gone') return this.failGone();
     if (this.state === 'unsent')
       return this.failAbsent(
         `Nobody named ${receiver} listens to ${channel} any more: ${type} was not sent.`,
@@ -144,6 +145,15 @@ export class PendingAsk {
   /** Nobody can have received the command. */
   failAbsent(reason: string): void {
     this.fail(new AskError('TICKBUS_ABSENT', `${reason} Check the name, or start it, then ask again.`));
+  }
+
+  /** As `failAbsent`. A second bot beside one that hangs would act on the same account. */
+  failGone(): void {
+    const { receiver, type } = this.#settings;
+    const text =
+      `${printable(receiver)} is gone: it crashed, hangs or lost its link; ${type} was not sent. ` +
+      'See whether its process still runs, and end it, before you start it again.';
+    this.fail(new AskError('TICKBUS_ABSENT', text));
   }
 
   /** No answer can arrive any more, so the outcome depends on how far the command got. */

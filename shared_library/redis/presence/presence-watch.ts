@@ -2,6 +2,7 @@
 
 import { CHANNELS } from '../channel/bundled-channels.ts';
 import type { Channel } from '../channel/channel.ts';
+import type { BotStatus } from '../channel/schemas/bot-status.ts';
 import type { Presence } from '../channel/schemas/presence.ts';
 import { PublisherBase } from '../publish/publisher-base.ts';
 import { BoundedMap } from '../runtime/bounded-map.ts';
@@ -35,14 +36,17 @@ export interface Ending {
 export interface Receiver {
   /** Whether it is certain that nobody of that name listens. */
   readonly isAbsent: boolean;
+  /** Whether it is absent because it crashed, hangs or lost its link. False if that is not known. */
+  readonly isGone: boolean;
   /** The instances of that name that are there. Empty if none is known, for example for a plain client. */
   readonly instances: ReadonlySet<string>;
 }
 
 /** Milliseconds for which the records that were read show that somebody is there. Nobody is absent by old records. */
 const RECORDS_MS = 400;
-const UNKNOWN: Receiver = { isAbsent: false, instances: new Set() };
-const ABSENT: Receiver = { isAbsent: true, instances: new Set() };
+const UNKNOWN: Receiver = { isAbsent: false, isGone: false, instances: new Set() };
+const ABSENT: Receiver = { isAbsent: true, isGone: false, instances: new Set() };
+const GONE: Receiver = { ...ABSENT, isGone: true };
 
 /**
  * Nothing is sent before `find`. From then on the watch listens to PRESENCE, and is a candidate for keeping it: so the
@@ -53,7 +57,7 @@ export class PresenceWatch {
   /** The instances that were reported `joined`, by name. */
   readonly #joined = new Map<string, Set<string>>();
   /** The names that nobody has since their last instance was reported `left` or `gone`. */
-  readonly #ended = new BoundedMap<true>({
+  readonly #ended = new BoundedMap<Ending['state']>({
     limit: MAX_PARTICIPANTS,
     isKept: () => false,
     onEvicted: () => {},
@@ -81,11 +85,12 @@ export class PresenceWatch {
       const now = await this.#receiver(name, 0);
       if (now !== undefined) return now;
       // A value without a record is that of a program that has crashed, as for the keeper.
-      const hasEnded = this.#ended.get(name) === true || this.#joined.has(name);
-      if (hasEnded) return ABSENT;
+      const ended = this.#joined.has(name) ? 'gone' : this.#ended.get(name);
+      if (ended !== undefined) return ended === 'gone' ? GONE : ABSENT;
       const isSplit = channel.layout !== undefined && channel.layout > 1;
       const isEveryoneNamed = !isSplit && (await this.#options.transport.areListenersNamed(channel));
-      return isEveryoneNamed === true ? ABSENT : UNKNOWN;
+      if (isEveryoneNamed !== true) return UNKNOWN;
+      return (await this.#hasUnfinishedStatus(name)) ? GONE : ABSENT;
     } catch (err) {
       this.#options.logger.debug({ err, name }, 'Presence: it is unknown who listens.');
       return UNKNOWN;
@@ -133,7 +138,7 @@ export class PresenceWatch {
     const isLast = instances.size === 0;
     if (isLast) {
       this.#joined.delete(name);
-      this.#ended.set(name, true);
+      this.#ended.set(name, state);
     }
     this.onEnd({ name, instance, state, isLast });
   }
@@ -143,6 +148,20 @@ export class PresenceWatch {
     return receiverIn(
       records.filter((record) => record.name === name && !this.#endedSince.has(record.instance)),
     );
+  }
+
+  /** Whether the last status of a bot that had presence is not `stopped`. False if that cannot be read. */
+  async #hasUnfinishedStatus(bot: string): Promise<boolean> {
+    try {
+      const { entries } = await this.#options.transport.read(CHANNELS.BOT_STATUS);
+      const decoder = new TextDecoder();
+      const statuses = entries.map((entry) => JSON.parse(decoder.decode(entry))?.data as Partial<BotStatus>);
+      return statuses.some(
+        (status) => status?.bot === bot && status.instance !== undefined && status.state !== 'stopped',
+      );
+    } catch {
+      return false;
+    }
   }
 
   #read(maxAgeMs: number): Promise<readonly PresenceRecord[]> {
@@ -160,8 +179,7 @@ export class PresenceWatch {
 /** Undefined without a record. A program that claims its name is about to be there, and is not known to listen. */
 function receiverIn(records: readonly PresenceRecord[]): Receiver | undefined {
   const joined = records.filter(({ state }) => state === 'joined');
-  if (joined.length > 0)
-    return { isAbsent: false, instances: new Set(joined.map(({ instance }) => instance)) };
+  if (joined.length > 0) return { ...UNKNOWN, instances: new Set(joined.map(({ instance }) => instance)) };
   if (records.some(({ state }) => state === 'claimed')) return UNKNOWN;
   return records.length > 0 ? ABSENT : undefined;
 }

@@ -130,7 +130,9 @@ it.each([
   const sent = heard.length;
   const next = await failure(ask(bot.name));
   expect(next).toMatchObject({ code: 'TICKBUS_ABSENT', messageId: undefined, retryable: true });
-  expect(next.message).toContain(`Nobody named ${bot.name} listens to TRADE_COMMANDS: pause was not sent.`);
+  const absent = `Nobody named ${bot.name} listens to TRADE_COMMANDS: pause was not sent.`;
+  const gone = `${bot.name} is gone: it crashed, hangs or lost its link; pause was not sent.`;
+  expect(next.message).toContain(state === 'gone' ? gone : absent);
   expect(heard).toHaveLength(sent);
 });
 
@@ -238,3 +240,28 @@ it('a new publisher learns that the only bot has crashed', async () => {
   closing.push(() => publisher.close());
   expect(await failure(ask(bot.name, LONG_MS, { publisher }))).toMatchObject({ code: 'TICKBUS_ABSENT' });
 });
+
+it.each([
+  [
+    'has not stopped',
+    'running',
+    'i',
+    /^(\S+) is gone: it crashed, hangs or lost its link; pause was not sent\./,
+  ],
+  ['has stopped', 'stopped', 'i', /^Nobody named \S+ listens/],
+  ['never had presence', 'running', undefined, /^Nobody named \S+ listens/],
+] as const)(
+  'a new publisher knows from the last status that an absent bot %s',
+  async (_, state, instance, text) => {
+    await startBot();
+    const name = `reported-${++names}`;
+    // PRESENCE has forgotten it.
+    await desk.publish(CHANNELS.BOT_STATUS, { bot: name, state, instance });
+    const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
+    closing.push(() => publisher.close());
+    expect(await failure(ask(name, LONG_MS, { publisher }))).toMatchObject({
+      code: 'TICKBUS_ABSENT',
+      message: expect.stringMatching(text),
+    });
+  },
+);

@@ -241,7 +241,7 @@ describe('nothing is sent', () => {
       },
       newSubscriber: () => new RedisSubscriber({ connection: link, clock, logger: silentLogger }),
       presence: {
-        find: async (name) => ({ isAbsent: name === 'momentun', instances: new Set() }),
+        find: async (name) => ({ isAbsent: name === 'momentun', isGone: false, instances: new Set() }),
         onEnd: () => {},
         close: async () => {},
       },
