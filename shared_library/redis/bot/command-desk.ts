@@ -22,7 +22,7 @@ export interface CommandReply {
 
 /**
  * Carries out commands of one type. Commands run one after another; `pause` and `resume` do not wait for them. If it
- * throws or rejects, the answer is `failed`, with the text of the error.
+ * throws, rejects, or returns no `CommandReply`, the answer is `failed`, with the text of the error.
  */
 export type CommandHandler<T extends MessageType<TradeCommands>> = (
   command: MessageOf<TradeCommands, T>,
@@ -114,19 +114,18 @@ export class CommandDesk {
     try {
       const reply = entry.handler(message);
       if (!(reply instanceof Promise)) return this.#reply(message, reply);
-      return reply.then(
-        (late) => this.#reply(message, late),
-        (error: unknown) => this.#fail(message, error),
-      );
+      return reply
+        .then((late) => this.#reply(message, late))
+        .catch((error: unknown) => this.#fail(message, error));
     } catch (error) {
       return this.#fail(message, error);
     }
   }
 
-  #reply(message: Message, reply: CommandReply): undefined {
-    // A handler in JavaScript may return nothing.
-    const { outcome = 'done', detail } = reply ?? {};
-    this.#answer(message, outcome, detail);
+  /** @throws TypeError for what a handler in JavaScript may return: an answer with it would be invalid */
+  #reply(message: Message, reply: unknown): undefined {
+    if (!isReply(reply)) throw new TypeError(noReply(message.message_type));
+    this.#answer(message, reply.outcome, reply.detail);
   }
 
   #reject(message: Message, detail: string): undefined {
@@ -167,6 +166,20 @@ export class CommandDesk {
       await timeout(clock, RETRY_MS).promise;
     }
   }
+}
+
+const OUTCOMES: ReadonlySet<unknown> = new Set<CommandReply['outcome']>(['done', 'rejected', 'failed']);
+
+function isReply(reply: unknown): reply is CommandReply {
+  const { outcome, detail } = (reply ?? {}) as Readonly<Record<keyof CommandReply, unknown>>;
+  return OUTCOMES.has(outcome) && (detail === undefined || typeof detail === 'string');
+}
+
+function noReply(type: string): string {
+  return (
+    `The handler of ${type} has ended without an outcome, so whether it was carried out is unknown. Correct the ` +
+    "handler: return { outcome: 'done' }, 'rejected' or 'failed', with a string as detail if there is one."
+  );
 }
 
 /** A second answer to one command has no effect. */

@@ -80,6 +80,23 @@ it('answers failed with the error of the handler, and says so in the status', as
   expect(logger.lines.filter(({ level }) => level === 'error')).toHaveLength(2);
 });
 
+it.each([undefined, null, true, {}, { outcome: 'ok' }, { outcome: 'done', detail: 7 }])(
+  'answers failed if a handler in JavaScript returns %j',
+  async (reply) => {
+    const bot = desk
+      .define()
+      .onCommand('place_order', () => reply as never)
+      .onCommand('cancel_all', async () => reply as never);
+    await bot.start();
+    for (const asked of [desk.order(), desk.command('cancel_all')])
+      expect(await errorOf(asked)).toMatchObject({
+        code: 'TICKBUS_FAILED',
+        answer: { detail: expect.stringMatching(/^The handler of \w+ has ended without an outcome, so /) },
+      });
+    await desk.status({ state: 'error', detail: expect.stringContaining('without an outcome') });
+  },
+);
+
 it('rejects a type that it does not handle', async () => {
   await desk.define().start();
   expect(await errorOf(desk.order())).toMatchObject({
