@@ -29,7 +29,6 @@ async function run({ BOTS, SYMBOLS, CHANNEL, LOG_LEVEL }: BotsConfig): Promise<v
   const bots = BOTS.map((name) => DEFINE[name](options));
   try {
     await Promise.all(bots.map((bot) => bot.run()));
-    for (const { name, stats } of bots) logger.info({ bot: name, ...stats }, 'Bot stopped');
   } catch (error) {
     // The other bots report that they stop, too.
     await Promise.all(bots.map((bot) => bot.stop()));

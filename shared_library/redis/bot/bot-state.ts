@@ -18,6 +18,8 @@ export interface BotStateOptions {
   readonly subscriptions: () => readonly string[];
   /** The number of messages that wait for handlers. */
   readonly backlog: () => number;
+  /** For the log line of the end. */
+  readonly stats: () => object;
 }
 
 /**
@@ -56,6 +58,9 @@ export class BotState {
   enter(phase: 'running' | 'stopping' | 'stopped'): void {
     this.#phase = phase;
     this.report();
+    const { bot, logger, subscriptions, stats } = this.#options;
+    if (phase === 'running') logger.info({ bot, subscriptions: subscriptions() }, 'The bot has started.');
+    if (phase === 'stopped') logger.info({ bot, ...stats() }, 'The bot has stopped.');
   }
 
   /** Ends the heartbeat. */

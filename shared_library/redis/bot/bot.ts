@@ -8,7 +8,7 @@ import { type PriceChannel, priceChannel } from '../channel/venue-channels.ts';
 import { connectionFrom } from '../connection.ts';
 import { CHANNELS } from '../constants.ts';
 import { RedisPublisher } from '../publisher.ts';
-import { containedLogger } from '../runtime/logger.ts';
+import { containedLogger, createDefaultLogger } from '../runtime/logger.ts';
 import { systemClock } from '../runtime/system-clock.ts';
 import { type MessageHandler, RedisSubscriber, type SubscribeOptions } from '../subscriber.ts';
 import type { Connection } from '../transport/port.ts';
@@ -88,7 +88,7 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
     const { name, uniqueName, clock = systemClock, venue, prices, account } = options;
     const { maxAgeMs = DEFAULT_MAX_AGE_MS, statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS } = options;
     const { connection, isOwned } = connectionFrom(options);
-    const logger = containedLogger(options.logger);
+    const logger = containedLogger(options.logger ?? createDefaultLogger('info'));
     // One participant in PRESENCE, because both have the connection and the name.
     const shared = { connection, clock, logger, name, uniqueName };
     this.name = name;
@@ -104,6 +104,7 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
       account,
       subscriptions: () => this.#subscriptions.descriptions(this.commands, this.#desk.types),
       backlog: () => this.#subscriptions.backlog(this.commands),
+      stats: () => this.stats,
     });
     const isPaused = () => this.#state.isPaused;
     this.send = createSend(this.publisher, isPaused, this.#stats, logger);

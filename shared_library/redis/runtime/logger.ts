@@ -11,11 +11,12 @@ export interface Logger {
 }
 
 /**
- * pino with JSON lines to stderr, which leaves stdout to the program. Level `warn`, so that a healthy program prints
- * nothing.
+ * pino with JSON lines to stderr, which leaves stdout to the program.
+ *
+ * @param level default `warn`, so that a healthy program prints nothing
  */
-export function createDefaultLogger(): Logger {
-  return pino({ name: 'tickbus', level: 'warn' }, pino.destination({ fd: 2, sync: true }));
+export function createDefaultLogger(level: 'info' | 'warn' = 'warn'): Logger {
+  return pino({ name: 'tickbus', level }, pino.destination({ fd: 2, sync: true }));
 }
 
 /**

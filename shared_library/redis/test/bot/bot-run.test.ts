@@ -49,6 +49,14 @@ async function start(url: string, ...args: string[]) {
   return { child, exit, ...outputs };
 }
 
+/** Levels of pino. */
+const [INFO, WARN] = [30, 40];
+const logged = (lines: string) =>
+  lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { level: number; msg: string; link?: string });
+
 const cancel = (timeoutMs: number, onPublished?: () => void) =>
   desk.ask(CHANNELS.TRADE_COMMANDS, { bot: 'program' }, { type: 'cancel_all', timeoutMs, onPublished });
 
@@ -58,7 +66,11 @@ it.each(['SIGINT', 'SIGTERM'] as const)('ends in order on %s, with exit code 0',
   child.kill(signal);
   expect(await exit).toEqual([0, null]);
   await expect.poll(() => states).toEqual(['running', 'stopping', 'stopped']);
-  expect([JSON.parse(await stdout), await stderr]).toMatchObject([{ commandsReceived: 1 }, '']);
+  expect(JSON.parse(await stdout)).toMatchObject({ commandsReceived: 1 });
+  expect(logged(await stderr)).toMatchObject([
+    { level: INFO, bot: 'program', subscriptions: [expect.any(String)], msg: 'The bot has started.' },
+    { level: INFO, bot: 'program', commandsReceived: 1, msg: 'The bot has stopped.' },
+  ]);
 });
 
 it('ignores another SIGTERM while it stops, and ends at once on SIGINT', async () => {
@@ -74,13 +86,16 @@ it('ignores another SIGTERM while it stops, and ends at once on SIGINT', async (
   expect(states).not.toContain('stopped');
 });
 
-it('lives on while the link is down', async () => {
-  const { child, exit } = await start(redis.url);
+it('lives on while the link is down, and logs for each link that it is lost and back', async () => {
+  const { child, exit, stderr } = await start(redis.url);
   await redis.kill();
   await redis.start();
   await expect.poll(() => cancel(500).catch(({ code }) => code)).toMatchObject({ outcome: 'done' });
   child.kill('SIGTERM');
   expect(await exit).toEqual([0, null]);
+  const back = logged(await stderr).filter(({ msg }) => /^Reconnected after \d+\.\d s\.$/.test(msg));
+  const links = back.map(({ level, link = '' }) => `${level} ${link.slice(-4)}`);
+  expect([...new Set(links)].sort()).toEqual([`${WARN} :pub`, `${WARN} :sub`]);
 });
 
 it('fails with the remedy if a link fails for good', async () => {

@@ -48,6 +48,8 @@ export class RedisLink {
   /** Why a new connection cannot be prepared: another program has written to a key that it needs. */
   #foreignData: TickbusError | undefined;
   #generation = 0;
+  /** When a connection was lost that has not been replaced yet, in milliseconds of `performance.now()`. */
+  #lostAt: number | undefined;
   /** The server of the present connection or attempt. */
   #server: LinkSettings;
   #endBackoff: () => void = () => {};
@@ -154,7 +156,7 @@ export class RedisLink {
           .catch((error: unknown) => (error instanceof ErrorReply ? error : Promise.reject(error))),
       onStale: (silentForMs) => this.#onStale(client, silentForMs),
     });
-    this.#logger.debug(this.#logFields(), 'Connected to Redis.');
+    this.#logConnected();
     this.#enter('connected', { type: 'connected', generation: ++this.#generation });
   }
 
@@ -205,6 +207,7 @@ export class RedisLink {
    */
   #lose(error: TickbusError): void {
     this.#foreignData = undefined;
+    this.#lostAt = performance.now();
     const client = this.#detachClient();
     this.#logger.warn(this.#logFields(error), error.message);
     this.#enter('disconnected', { type: 'disconnected', error });
@@ -270,6 +273,15 @@ export class RedisLink {
       this.#unwatch = undefined;
     }
     this.#status.emit('status', status);
+  }
+
+  /** The end of an outage has the level of its beginning: a log that shows one shows both. */
+  #logConnected(): void {
+    const lostAt = this.#lostAt;
+    this.#lostAt = undefined;
+    if (lostAt === undefined) return this.#logger.debug(this.#logFields(), 'Connected to Redis.');
+    const seconds = ((performance.now() - lostAt) / 1_000).toFixed(1);
+    this.#logger.warn(this.#logFields(), `Reconnected after ${seconds} s.`);
   }
 
   #logFields(error?: TickbusError): object {
