@@ -32,6 +32,7 @@ import {
 import { type BotStats, createSend, type Send } from './command-sender.ts';
 import { type PriceHandler, PriceHandlers } from './price-handlers.ts';
 import { runEnd } from './run-end.ts';
+import { StalePrices } from './stale-prices.ts';
 import { SubscriptionList } from './subscription-list.ts';
 
 const DEFAULT_MAX_AGE_MS = 5_000;
@@ -72,6 +73,7 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
   readonly #state: BotState;
   readonly #desk: CommandDesk;
   readonly #prices: PriceHandlers;
+  readonly #stale: StalePrices;
   readonly #own: Record<string, StandardSchemaV1<object, object>> = {};
   readonly #subscriptions: SubscriptionList;
   #commands: TradeCommands<Own> | undefined;
@@ -121,7 +123,9 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
     this.#desk.handle('resume', ({ data }) => this.#changeState('running', data));
     const channel = venue === undefined ? CHANNELS.PRICE_DATA : priceChannel(venue);
     const { subscriber, send } = this;
-    this.#prices = new PriceHandlers({ subscriber, channel, keys: prices, maxAgeMs, isPaused, send });
+    const stale = new StalePrices(name, clock, logger);
+    this.#stale = stale;
+    this.#prices = new PriceHandlers({ subscriber, channel, keys: prices, maxAgeMs, isPaused, send, stale });
     // The library has logged both.
     this.subscriber.on('handler_error', ({ error }) => this.#state.fail(error));
     this.subscriber.on('status', (status) => {
@@ -198,7 +202,7 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
   }
 
   get stats(): BotStats {
-    return { ...this.#stats };
+    return { ...this.#stats, stale: this.#stale.count };
   }
 
   /** Publishes the status now, for example after the position has changed. */

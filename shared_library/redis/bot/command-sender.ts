@@ -30,10 +30,12 @@ export interface BotStats {
   readonly ordersHeldBack: number;
   /** Commands for this bot that were delivered. */
   readonly commandsReceived: number;
+  /** Prices that were not fresh when a handler called `fresh`. */
+  readonly stale: number;
 }
 
 /** The counters of `createSend`. */
-type SendCounters = { -readonly [K in Exclude<keyof BotStats, 'commandsReceived'>]: number };
+type SendCounters = { -readonly [K in Exclude<keyof BotStats, 'commandsReceived' | 'stale'>]: number };
 
 export function createSend(
   publisher: RedisPublisher,

@@ -6,6 +6,7 @@ import { StaleDataError } from '../freshness/stale-data-error.ts';
 import type { RedisSubscriber } from '../subscriber.ts';
 import type { DeepReadonly, MessageOf } from '../wire/message.ts';
 import type { Send } from './command-sender.ts';
+import type { StalePrices } from './stale-prices.ts';
 
 /** A price, with what a handler needs to act on it. */
 export interface PriceEvent {
@@ -36,6 +37,7 @@ export interface PriceHandlersOptions {
   readonly maxAgeMs: number;
   readonly isPaused: () => boolean;
   readonly send: Send;
+  readonly stale: StalePrices;
 }
 
 export class PriceHandlers {
@@ -75,10 +77,20 @@ export class PriceHandlers {
   }
 
   #eventOf(message: MessageOf<PriceChannel>): PriceEvent {
-    const { subscriber, channel, send } = this.#options;
+    const { subscriber, channel, send, stale } = this.#options;
     const { symbol, price } = message.data;
-    const fresh = (maxAgeMs = this.#options.maxAgeMs) =>
-      subscriber.requireFresh(channel, symbol, { maxAgeMs }).data;
+    let wasStale = false;
+    const fresh = (maxAgeMs = this.#options.maxAgeMs) => {
+      try {
+        const { data } = subscriber.requireFresh(channel, symbol, { maxAgeMs });
+        stale.recordFresh(symbol);
+        return data;
+      } catch (error) {
+        if (error instanceof StaleDataError) stale.recordStale(error, !wasStale);
+        wasStale = true;
+        throw error;
+      }
+    };
     return { symbol, price, message, isPaused: this.#options.isPaused(), fresh, send };
   }
 }

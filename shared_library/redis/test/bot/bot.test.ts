@@ -102,6 +102,51 @@ describe('fresh', () => {
   });
 });
 
+describe('prices that are not fresh', () => {
+  it('count once each, and the log says when that begins and ends', async () => {
+    const logger = new RecordingLogger();
+    let called = 0;
+    const bot = desk
+      .define({ logger })
+      .onPrice(({ fresh }) => {
+        called++;
+        try {
+          fresh();
+        } catch {
+          fresh(60_000);
+        }
+      })
+      .onPrice(({ fresh }) => fresh());
+    const lines = () =>
+      logger.lines.flatMap(({ level, message, fields }) =>
+        /^A price is/.test(message) ? [[level, message, fields]] : [],
+      );
+    await bot.start();
+    // No gateway, as with the test publisher.
+    const publish = async (price: number, symbol?: string) => {
+      const before = called;
+      await desk.publishPrice(price, symbol);
+      await expect.poll(() => called).toBe(before + 1);
+    };
+    for (const price of [100, 101, 102]) await publish(price);
+    await publish(7, 'MSFT');
+    const text = 'A price is not fresh: fresh() throws.';
+    expect(lines()).toMatchObject([
+      ['warn', text, { bot: 'momentum', symbol: 'AAPL', verdict: 'gateway_down' }],
+      ['warn', text, { bot: 'momentum', symbol: 'MSFT', verdict: 'gateway_down' }],
+    ]);
+    expect(bot.stats.stale).toBe(4);
+    await desk.heartbeat();
+    desk.clock.skip(10);
+    await publish(103);
+    await publish(104);
+    expect(lines().slice(2)).toMatchObject([
+      ['info', 'A price is fresh again.', { symbol: 'AAPL', afterMs: 10 }],
+    ]);
+    expect(bot.stats.stale).toBe(4);
+  });
+});
+
 describe('status', () => {
   it('has the start, the subscriptions, the interval and the account', async () => {
     const FILLS = defineChannel('FILLS', { kind: 'event', messages: { fill: z.object({ n: z.number() }) } });
