@@ -31,8 +31,8 @@ import {
 } from './command-desk.ts';
 import { type BotStats, createSend, type Send } from './command-sender.ts';
 import { type PriceHandler, PriceHandlers } from './price-handlers.ts';
+import { ReceiverCheck } from './receiver-check.ts';
 import { runEnd } from './run-end.ts';
-import { StalePrices } from './stale-prices.ts';
 import { SubscriptionList } from './subscription-list.ts';
 
 const DEFAULT_MAX_AGE_MS = 5_000;
@@ -73,7 +73,6 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
   readonly #state: BotState;
   readonly #desk: CommandDesk;
   readonly #prices: PriceHandlers;
-  readonly #stale: StalePrices;
   readonly #own: Record<string, StandardSchemaV1<object, object>> = {};
   readonly #subscriptions: SubscriptionList;
   #commands: TradeCommands<Own> | undefined;
@@ -109,7 +108,8 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
       stats: () => this.stats,
     });
     const isPaused = () => this.#state.isPaused;
-    this.send = createSend(this.publisher, isPaused, this.#stats, logger);
+    const receivers = new ReceiverCheck({ ...parts, connection });
+    this.send = createSend(this.publisher, isPaused, this.#stats, logger, receivers);
     this.#desk = new CommandDesk({
       ...parts,
       isPaused,
@@ -123,9 +123,8 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
     this.#desk.handle('resume', ({ data }) => this.#changeState('running', data));
     const channel = venue === undefined ? CHANNELS.PRICE_DATA : priceChannel(venue);
     const { subscriber, send } = this;
-    const stale = new StalePrices(name, clock, logger);
-    this.#stale = stale;
-    this.#prices = new PriceHandlers({ subscriber, channel, keys: prices, maxAgeMs, isPaused, send, stale });
+    const pricing = { subscriber, channel, keys: prices, maxAgeMs, isPaused, send };
+    this.#prices = new PriceHandlers({ ...parts, ...pricing });
     // The library has logged both.
     this.subscriber.on('handler_error', ({ error }) => this.#state.fail(error));
     this.subscriber.on('status', (status) => {
@@ -202,7 +201,7 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
   }
 
   get stats(): BotStats {
-    return { ...this.#stats, stale: this.#stale.count };
+    return { ...this.#stats, stale: this.#prices.staleCount };
   }
 
   /** Publishes the status now, for example after the position has changed. */

@@ -6,6 +6,7 @@ import { CHANNELS } from '../constants.ts';
 import type { RedisPublisher } from '../publisher.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { DeepReadonly } from '../wire/message.ts';
+import type { ReceiverCheck } from './receiver-check.ts';
 
 const { TRADE_COMMANDS } = CHANNELS;
 
@@ -42,6 +43,7 @@ export function createSend(
   isPaused: () => boolean,
   counters: SendCounters,
   logger: Logger,
+  receivers: Pick<ReceiverCheck, 'check'>,
 ): Send {
   return async (type, data) => {
     if (type === 'place_order' && isPaused()) {
@@ -51,6 +53,7 @@ export function createSend(
     try {
       await publisher.publish(TRADE_COMMANDS, data, { type });
       counters.commandsSent++;
+      void receivers.check(data.bot, type);
       return true;
     } catch (error) {
       counters.commandsFailed++;

@@ -3,10 +3,12 @@
 import type { Price } from '../channel/schemas/price-data.ts';
 import type { PriceChannel } from '../channel/venue-channels.ts';
 import { StaleDataError } from '../freshness/stale-data-error.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
 import type { RedisSubscriber } from '../subscriber.ts';
 import type { DeepReadonly, MessageOf } from '../wire/message.ts';
 import type { Send } from './command-sender.ts';
-import type { StalePrices } from './stale-prices.ts';
+import { StalePrices } from './stale-prices.ts';
 
 /** A price, with what a handler needs to act on it. */
 export interface PriceEvent {
@@ -31,21 +33,30 @@ export interface PriceEvent {
 export type PriceHandler = (event: PriceEvent) => unknown;
 
 export interface PriceHandlersOptions {
+  readonly bot: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
   readonly subscriber: RedisSubscriber;
   readonly channel: PriceChannel;
   readonly keys: readonly string[] | undefined;
   readonly maxAgeMs: number;
   readonly isPaused: () => boolean;
   readonly send: Send;
-  readonly stale: StalePrices;
 }
 
 export class PriceHandlers {
   readonly #options: PriceHandlersOptions;
+  readonly #stale: StalePrices;
   readonly #handlers: PriceHandler[] = [];
 
   constructor(options: PriceHandlersOptions) {
+    const { bot, clock, logger } = options;
     this.#options = options;
+    this.#stale = new StalePrices(bot, clock, logger);
+  }
+
+  get staleCount(): number {
+    return this.#stale.count;
   }
 
   get channel(): PriceChannel {
@@ -77,16 +88,16 @@ export class PriceHandlers {
   }
 
   #eventOf(message: MessageOf<PriceChannel>): PriceEvent {
-    const { subscriber, channel, send, stale } = this.#options;
+    const { subscriber, channel, send } = this.#options;
     const { symbol, price } = message.data;
     let wasStale = false;
     const fresh = (maxAgeMs = this.#options.maxAgeMs) => {
       try {
         const { data } = subscriber.requireFresh(channel, symbol, { maxAgeMs });
-        stale.recordFresh(symbol);
+        this.#stale.recordFresh(symbol);
         return data;
       } catch (error) {
-        if (error instanceof StaleDataError) stale.recordStale(error, !wasStale);
+        if (error instanceof StaleDataError) this.#stale.recordStale(error, !wasStale);
         wasStale = true;
         throw error;
       }

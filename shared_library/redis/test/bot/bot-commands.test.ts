@@ -141,6 +141,34 @@ it('answers after the link is back', async () => {
   expect(await asked).toMatchObject({ outcome: 'done' });
 });
 
+it('warns once about commands to a name that no program has', async () => {
+  const logger = new RecordingLogger();
+  const bot = desk.define({ logger });
+  await bot.start();
+  const warned = () =>
+    logger.lines.filter(({ message }) => /^A command has no/.test(message)).map(({ fields }) => fields);
+  const send = (to: string) => bot.send('cancel_all', { bot: to });
+  // The receiver that is there is looked up first, so its warning would come first.
+  await desk.define({ name: 'paper-trader' }).start();
+  await send('paper-trader');
+  await send('trader');
+  const absent = { bot: 'momentum', type: 'cancel_all', to: 'trader' };
+  await expect.poll(warned).toMatchObject([absent]);
+  await desk.clock.advance(10_000);
+  await send('trader');
+  await send('typo');
+  await expect.poll(warned).toMatchObject([absent, { to: 'typo' }]);
+  const trader = desk.define({ name: 'trader' });
+  await trader.start();
+  await desk.clock.advance(10_000);
+  await send('trader');
+  await expect.poll(() => trader.stats.commandsReceived).toBe(1);
+  await trader.stop();
+  await desk.clock.advance(10_000);
+  await send('trader');
+  await expect.poll(warned).toMatchObject([absent, { to: 'typo' }, absent]);
+});
+
 it('gives up an answer that cannot be published', async () => {
   const connection = desk.connect();
   const logger = new RecordingLogger();
