@@ -28,7 +28,7 @@ afterEach(async () => {
 test('buys after two rises', async () => {
   for (const price of [101, 102]) await gateway.price('AAPL', price);
   assert.deepEqual(gateway.sent('place_order'), [
-    { bot: 'trader', symbol: 'AAPL', side: 'buy', quantity: 1 },
+    { bot: 'paper-trader', symbol: 'AAPL', side: 'buy', quantity: 1 },
   ]);
 });
 

@@ -10,14 +10,14 @@ export function risingBot(overrides: BotOverrides = {}) {
       rises = price > last ? rises + 1 : 0;
       last = price;
       if (rises === 2 && fresh().ask !== undefined)
-        send('place_order', { bot: 'trader', symbol, side: 'buy', quantity: 1 });
+        send('place_order', { bot: 'paper-trader', symbol, side: 'buy', quantity: 1 });
     },
   );
   bot.subscriber.on('gap', () => {
     rises = -1; // The next price is no rise: those before it are missing.
   });
   bot.subscriber.on('verdict', ({ was, verdict }) => {
-    if (was === 'fresh' && verdict !== 'fresh') bot.send('cancel_all', { bot: 'trader' });
+    if (was === 'fresh' && verdict !== 'fresh') bot.send('cancel_all', { bot: 'paper-trader' });
   });
   return bot;
 }

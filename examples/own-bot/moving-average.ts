@@ -10,7 +10,8 @@ export function movingAverage(overrides: BotOverrides = {}) {
     .onPrice(({ symbol, price, fresh, send }) => {
       if (prices.push(price) > 20) prices.shift();
       const average = prices.reduce((sum, each) => sum + each, 0) / prices.length;
-      if (fresh().price > average) send('place_order', { bot: 'trader', symbol, side: 'buy', quantity });
+      if (fresh().price > average)
+        send('place_order', { bot: 'paper-trader', symbol, side: 'buy', quantity });
     })
     .onCommand('set_size', z.object({ size: z.number().positive() }), ({ data }) => {
       quantity = data.size;
