@@ -86,7 +86,7 @@ function terminalLines(
   const { accepted, refused } = system.broker.stats;
   const { feed, published } = system.observer;
   const rejection = system.rejection ?? 'not tried yet';
-  const refusedText = refused > 0 ? red(`${refused} refused`) : '0 refused';
+  const refusedText = `${refused} refused${refused > 0 ? ' (it allows one)' : ''}`;
   const commands = [...statistics.commands].map(([type, count]) => `${count} ${type}`).join(', ');
   const [p50, p99] = [50, 99].map((percentile) => statistics.latency(percentile).toFixed(2));
   const headings = ['bot'.padEnd(14), 'last price'.padEnd(26), 'age'.padStart(10)];
@@ -129,7 +129,7 @@ function statusLine({ system, statistics }: DisplayOptions, perSecond: number): 
   });
   const commands = [...statistics.commands.values()].reduce((sum, count) => sum + count, 0);
   return [
-    `${statistics.seconds.toFixed(0)} s: broker ${accepted} accepted ${refused} refused`,
+    `${statistics.seconds.toFixed(0)} s: broker ${accepted} accepted ${refused} refused (it allows one)`,
     `${Math.round(perSecond)} messages/s`,
     ...bots,
     plural(commands, 'command'),
