@@ -169,6 +169,17 @@ export function describeDefinitions(harness: ContractHarness): void {
     expect(firstKey).toBe(n === 1 ? 'a' : 'b');
   });
 
+  it.each(['a', 'b', 'c'])('a read of what is new tells the key of that message: %s', async (key) => {
+    const channel = spec('state');
+    const all = ['a', 'b', 'c'].map((each) => outgoing({ n: 1 }, each));
+    await harness.publishing.publish(channel, all);
+    const { position } = await harness.subscribing.head(channel);
+    await harness.publishing.publish(channel, [outgoing({ n: 2 }, key)]);
+    const { entries, firstKey } = await harness.subscribing.read(channel, position);
+    expect(entries).toHaveLength(1);
+    expect(firstKey).toBe(key);
+  });
+
   it('a plain client publishes on a channel with a definition', async () => {
     const channel = defined('state', STATE);
     await publish(channel);

@@ -63,7 +63,7 @@ if kind == 'state' then
       for i = 2, #scan[2], 2 do
         bytes = bytes + #scan[2][i - 1] + #scan[2][i]
         add(scan[2][i])
-        if #entries == 1 then result[10] = scan[2][i - 1] end
+        if #entries == 1 and result[10] == '' then result[10] = scan[2][i - 1] end
       end
       return #scan[2] / 2, bytes, cursor ~= '0'
     end)
