@@ -61,6 +61,12 @@ export function isSameStorage(a: string, b: string): boolean {
   return one.kind === other.kind && one.key === other.key;
 }
 
+/** Whether both keys are known, and messages have another place under one definition than under the other one. */
+export function isKnownOtherStorage(own: string, recorded: string): boolean {
+  const isFunction = [own, recorded].some((text) => parsed(text).key === FUNCTION);
+  return isFunction ? parsed(own).kind !== parsed(recorded).kind : !isSameStorage(own, recorded);
+}
+
 /**
  * What differs between the definition of this program and the recorded one; undefined if nothing does. Unknown fields
  * of the recorded text are ignored: they are of a later version.

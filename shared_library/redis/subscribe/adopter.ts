@@ -52,6 +52,7 @@ const MAX_WAITING = 10_000;
 const REFUSALS: readonly (readonly [Adoption, string])[] = [
   ['full', 'the channel has too many keys for another one'],
   ['leased', 'its lease is held, so the holder alone writes last values'],
+  ['redefined', 'another program defines it with another kind or key. Use one definition in all programs'],
 ];
 
 /**

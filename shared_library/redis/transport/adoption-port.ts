@@ -30,8 +30,9 @@ export interface PlainMessage extends AdoptableText {
  * - `older`: the key has a newer value: a numbered one above `after`, or an adopted one with a later timestamp.
  * - `full`: it has a new key, and the channel has `MAX_ADOPTED_KEYS` last values.
  * - `leased`: the lease of the channel is held, so its holder alone writes last values.
+ * - `redefined`: the recorded definition has another kind or key than `channel`, which would store it wrongly.
  */
-export type Adoption = 'stored' | 'present' | 'older' | 'full' | 'leased';
+export type Adoption = 'stored' | 'present' | 'older' | 'full' | 'leased' | 'redefined';
 
 /** A message that was not adopted within this time is given up. */
 export const MAX_ADOPTION_DELAY_MS = 5_000;

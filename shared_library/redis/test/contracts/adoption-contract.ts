@@ -28,6 +28,24 @@ export function describeAdoption(harness: ContractHarness): void {
   const texts = async (channel: ChannelSpec) => (await stored(channel)).map(({ data }) => data.text).sort();
 
   describe('adopt', () => {
+    it.each([
+      ['kind=state key=key', 'kind=state key=key', 'stored'],
+      ['kind=state key=key', 'kind=state key=other', 'redefined'],
+      ['kind=event key=key', 'kind=state key=key', 'redefined'],
+      ['kind=state key=function()', 'kind=state key=key', 'stored'],
+      ['kind=state key=key', 'kind=state key=function()', 'stored'],
+    ] as const)(
+      'stores nothing under another key: %s recorded, %s here: %s',
+      async (recorded, own, expected) => {
+        const channel = spec('state');
+        await harness.publishing.publish({ ...channel, definition: recorded }, [
+          outgoing({ text: 'a' }, 'a'),
+        ]);
+        expect(await adopt({ ...channel, definition: own }, { text: 'b' })).toEqual([expected]);
+        expect(await texts(channel)).toEqual(expected === 'stored' ? ['a', 'b'] : ['a']);
+      },
+    );
+
     it('stores the message with its mark, and neither numbers nor publishes it', async () => {
       const channel = spec('state');
       const { frames } = await listen(harness.subscribing, channel);

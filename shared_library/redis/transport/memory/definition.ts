@@ -1,6 +1,6 @@
 // The recorded definition of a channel of the in-memory server.
 
-import { isSameStorage, withoutAuthor } from '../../channel/definition.ts';
+import { isKnownOtherStorage, isSameStorage, withoutAuthor } from '../../channel/definition.ts';
 import type { DefinitionEntry } from '../definition-records.ts';
 import type { ServerChannel } from './server-channel.ts';
 
@@ -18,6 +18,11 @@ export class OtherDefinition extends Error {
 export function checkDefinition({ definition }: ServerChannel, { text, replaceable }: DefinitionEntry): void {
   if (definition === undefined || definition === replaceable) return;
   if (withoutAuthor(definition) !== withoutAuthor(text)) throw new OtherDefinition(definition);
+}
+
+/** Whether an adopter with this definition would store messages under another key than the writers. */
+export function isRedefined({ definition: recorded }: ServerChannel, own: string | undefined): boolean {
+  return own !== undefined && recorded !== undefined && isKnownOtherStorage(own, recorded);
 }
 
 /** Records the definition of a new lease holder. Returns the one that it replaces, unless that is the same. */

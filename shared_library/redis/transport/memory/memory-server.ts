@@ -26,7 +26,7 @@ import type {
 } from '../port.ts';
 import { adoptInto } from './adoption.ts';
 import { findDuplicate, rememberId } from './command-ids.ts';
-import { checkDefinition, redefine } from './definition.ts';
+import { checkDefinition, isRedefined, redefine } from './definition.ts';
 import { encodeFrames, utf8 } from './frames.ts';
 import { checkKeyLimit, lastValues, storeLast } from './last-values.ts';
 import { emptyChannel, type ServerChannel, type ServerLease } from './server-channel.ts';
@@ -95,8 +95,9 @@ export class MemoryServer {
     if (partitions !== undefined && partitions !== (spec.layout ?? 1))
       throw new PartitionsChangedError(spec, partitions);
     const isLeased = this.#heldLease(channel) !== undefined;
+    const refusal = isLeased ? 'leased' : isRedefined(channel, spec.definition) ? 'redefined' : undefined;
     const now = this.#clock.now();
-    return messages.map((message) => (isLeased ? 'leased' : adoptInto(last, message, now)));
+    return messages.map((message) => refusal ?? adoptInto(last, message, now));
   }
 
   /** Publishes raw bytes, like a plain client. Returns the number of subscriptions that they reached. */

@@ -65,7 +65,8 @@ end
 
 /**
  * `usable_definition(text)`: the recorded definition, or false if there is none, or a text that tickbus never writes.
- * `without_author(text)`: see `withoutAuthor`. `storage_of(text)`: its kind and key.
+ * `without_author(text)`: see `withoutAuthor`. `storage_of(text)`: its kind and key. `is_known_other_storage(own,
+ * recorded)`: see `isKnownOtherStorage`.
  */
 export const LUA_DEFINITION = `
 local function usable_definition(text)
@@ -73,6 +74,12 @@ local function usable_definition(text)
 end
 local function without_author(text) return (string.gsub(text, ' by=%S*$', '')) end
 local function storage_of(text) return string.match(text, '^kind=%S+ key=%S*') end
+local function is_known_other_storage(own, recorded)
+  local a, b = storage_of(own) or '', storage_of(recorded) or ''
+  local is_function = string.find(a, 'function()', 1, true) or string.find(b, 'function()', 1, true)
+  if is_function then return string.match(a, '^%S+') ~= string.match(b, '^%S+') end
+  return a ~= b
+end
 `;
 
 /**

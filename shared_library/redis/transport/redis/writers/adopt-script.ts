@@ -6,24 +6,28 @@ import { LUA_ADOPTED } from '../../../wire/adopted-prefix.ts';
 import { LUA_POSITION_PATTERN } from '../../../wire/position-prefix.ts';
 import { type Adoption, CLOCK_TRUST_MS, type PlainMessage } from '../../adoption-port.ts';
 import { channelKeys } from '../keys.ts';
-import { LUA_DIGITS, LUA_PARTITIONS, LUA_TRY } from '../lua.ts';
+import { LUA_DEFINITION, LUA_DIGITS, LUA_PARTITIONS, LUA_TRY } from '../lua.ts';
 
 /**
  * Stores each message unless the key has a newer value. It neither numbers nor publishes, and leaves the head alone, so
  * live subscribers notice nothing.
  *
  * - KEYS head, last, lease.
- * - ARGV the number of partitions for which the messages were routed, then for each message: key, timestamp, tail of
- *   its text, milliseconds since it arrived, epoch and seq that the channel had reached then.
+ * - ARGV the number of partitions for which the messages were routed, the definition of the adopter or '', then for each
+ *   message: key, timestamp, tail of its text, milliseconds since it arrived, epoch and seq that the channel had reached
+ *   then.
  * - Returns an `Adoption` for each message. If the channel has another number of partitions, it replies with the error
  *   PARTITIONS and that number.
  *
  * A numbered value is newer if it is above that position: it arrived after the message. An adopted value is newer by
  * the timestamp of its publisher. Of two different messages with one timestamp, the one that comes last stays.
  */
-export const ADOPT = `${LUA_TRY}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_ADOPTED}
-local partitions = recorded_partitions(KEYS[1], try('HMGET', KEYS[1], 'partitions')[1])
+export const ADOPT = `${LUA_TRY}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_DEFINITION}${LUA_ADOPTED}
+local head, definition = try('HMGET', KEYS[1], 'partitions', 'definition'), ARGV[2]
+local partitions = recorded_partitions(KEYS[1], head[1])
 if partitions and partitions ~= ARGV[1] then return redis.error_reply('PARTITIONS ' .. partitions) end
+local recorded = definition ~= '' and usable_definition(head[2])
+local is_other = recorded and is_known_other_storage(definition, recorded)
 local is_leased = try('GET', KEYS[3])
 local time = try('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -42,6 +46,7 @@ end
 
 local function adopt(key, timestamp, tail, ago, epoch, seq)
   if is_leased then return 'leased' end
+  if is_other then return 'redefined' end
   local stored = try('HMGET', KEYS[2], key)[1]
   if stored then
     local _, _, stored_tail = adoption_of(stored)
@@ -58,7 +63,7 @@ local function adopt(key, timestamp, tail, ago, epoch, seq)
 end
 
 local adoptions = {}
-for i = 2, #ARGV, 6 do
+for i = 3, #ARGV, 6 do
   adoptions[#adoptions + 1] = adopt(
     ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
   )
@@ -71,7 +76,7 @@ export function adoptArguments(
   messages: readonly PlainMessage[],
 ): { keys: string[]; args: string[] } {
   const { head, last, lease } = channelKeys(channel);
-  const args = [String(channel.layout ?? 1)];
+  const args = [String(channel.layout ?? 1), channel.definition ?? ''];
   for (const { key, timestamp, tail, agoMs, after } of messages)
     args.push(
       key,
