@@ -13,9 +13,9 @@ import { LUA_DEFINITION, LUA_DIGITS, LUA_PARTITIONS, LUA_TRY } from '../lua.ts';
  * live subscribers notice nothing.
  *
  * - KEYS head, last, lease.
- * - ARGV the number of partitions for which the messages were routed, the definition of the adopter or '', then for each
- *   message: key, timestamp, tail of its text, milliseconds since it arrived, epoch and seq that the channel had reached
- *   then.
+ * - ARGV the number of partitions for which the messages were routed, the definition of the adopter or '', then for
+ *   each message: key, timestamp, tail of its text, milliseconds since it arrived, epoch and seq that the channel had
+ *   reached then.
  * - Returns an `Adoption` for each message. If the channel has another number of partitions, it replies with the error
  *   PARTITIONS and that number.
  *
