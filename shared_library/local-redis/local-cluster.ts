@@ -95,8 +95,9 @@ export class LocalCluster implements AsyncDisposable {
       }),
     );
     views.sort((one, other) => other.epoch - one.epoch);
-    const owner = views[0]?.lines.find(({ ranges }) =>
-      ranges.some(([from, to]) => from <= slot && slot <= to),
+    // A busy node may have answered only one of the two.
+    const [owner] = views.flatMap(({ lines }) =>
+      lines.filter(({ ranges }) => ranges.some(([from, to]) => from <= slot && slot <= to)),
     );
     return this.#byId(owner?.id ?? '');
   }
