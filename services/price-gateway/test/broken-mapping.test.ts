@@ -1,10 +1,12 @@
 // A mapping that breaks in the middle of a session, while the venue goes on sending: everybody learns of it.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -17,6 +19,7 @@ import { startVenueServer } from './feeds/venue-server.fixture.ts';
 import { SILENT } from './gateway.fixture.ts';
 
 const CLI = await bundledProgram(new URL('../../../cli/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 const testbed = useEmbeddedGateways();
 const patient = { timeout: 30_000 };
 /** Without the detection, prices would stay fresh for this long. */
@@ -80,6 +83,29 @@ async function checkFeed(): Promise<{ code: number | null; line: string }> {
   return { code: child.exitCode, line };
 }
 
+/** Starts the monitor as a process. Returns a function that reads its indicator of the feed. */
+async function startMonitor(): Promise<() => Promise<{ state: string; detail: string }>> {
+  const { host, port } = testbed.redis;
+  const args = ['--import', 'tsx', MAIN, 'monitor', '--port', '0', '--url', `redis://${host}:${port}`];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  testbed.cleanUps.push(async () => {
+    child.kill();
+    await once(child, 'exit');
+  });
+  const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+  const [address] = /http:\S+/.exec(line) ?? [];
+  return async () => {
+    const abort = new AbortController();
+    const { body } = await fetch(new URL('/api/stream', address), { signal: abort.signal });
+    let received = '';
+    for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      received += chunk;
+      const [, data] = /^data: (.*)\n\n/m.exec(received) ?? [];
+      if (data !== undefined) return JSON.parse(data).lamps.broker;
+    }
+  };
+}
+
 function newBot(): RedisSubscriber {
   const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
   testbed.cleanUps.push(() => bot.close());
@@ -127,6 +153,20 @@ it.each([
     await expect.poll(() => isReady(gateway), patient).toBe(true);
   },
 );
+
+it('that returns nothing is shown by the monitor', async () => {
+  const { venue } = await start(20, newBot());
+  const feed = await startMonitor();
+  await expect.poll(feed, patient).toMatchObject({ state: 'ok' });
+  const startedAt = performance.now();
+  venue.faults = () => 'nothing';
+  await expect
+    .poll(feed, patient)
+    .toMatchObject({ state: 'bad', detail: expect.stringContaining('cannot be understood') });
+  console.log(`shown by the monitor after ${Math.round(performance.now() - startedAt)} ms`);
+  venue.faults = () => undefined;
+  await expect.poll(feed, patient).toMatchObject({ state: 'ok' });
+});
 
 it.each(['throws', 'nothing', 'asynchronous'])(
   'that fails on one instrument of twenty (%s) turns the feed degraded and names it',
