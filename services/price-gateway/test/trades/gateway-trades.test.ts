@@ -100,7 +100,7 @@ it('publishes all trades, or none, if the settings say so', async () => {
   const all = await start({ trades: 'all', symbols: ['AAPL', 'MSFT'] });
   all.send(trade(2), trade(3, { symbol: 'MSFT' }));
   await expect.poll(() => observer.prices).toEqual([2, 3]);
-  expect(bot.prices).toEqual([2, 3]);
+  await expect.poll(() => bot.prices).toEqual([2, 3]);
 });
 
 it('publishes two equal trades of one millisecond as two, and no price without a size', async () => {
