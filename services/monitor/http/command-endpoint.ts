@@ -14,8 +14,8 @@ import {
 import { CHANNELS } from 'tickbus/constants';
 import { AskError, type AskErrorCode, type RedisPublisher } from 'tickbus/publisher';
 import { z } from 'zod';
+import type { CommandResponse } from '../api-protocol.ts';
 import { rowName } from '../model/row-text.ts';
-import type { CommandResponse } from '../page-protocol.ts';
 import { RefusedRequests } from './refused-requests.ts';
 import { MAX_BODY_BYTES } from './server-limits.ts';
 import { TokenCheck } from './token-check.ts';

@@ -1,6 +1,6 @@
 // Candles of one instrument, by arrival time of its prices.
 
-import type { Candle } from '../page-protocol.ts';
+import type { Candle } from '../api-protocol.ts';
 
 /** 20 minutes. */
 const MAX_CANDLES = 240;

@@ -12,7 +12,8 @@ import type {
   SubscriberStatus,
 } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import type { About, Delta, Dropped, InstrumentDetails, Snapshot, Totals } from '../page-protocol.ts';
+import type { InstrumentDetails } from '../api-protocol.ts';
+import type { About, Delta, Dropped, Snapshot, Totals } from '../page-protocol.ts';
 import { BotBoard } from './bot-board.ts';
 import { ChannelBoard } from './channel-board.ts';
 import { CommandLog } from './command-log.ts';

@@ -1,7 +1,7 @@
 // Latency of one instrument's last prices, by hop: broker to gateway, gateway to Redis, Redis to monitor.
 
 import type { Message } from 'tickbus';
-import type { Hop } from '../page-protocol.ts';
+import type { Hop } from '../api-protocol.ts';
 
 /** Number of messages in the sample. */
 const SAMPLES = 64;

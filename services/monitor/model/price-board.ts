@@ -2,7 +2,8 @@
 
 import type { PriceChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import type { InstrumentDetails, PriceRow, Series } from '../page-protocol.ts';
+import type { InstrumentDetails } from '../api-protocol.ts';
+import type { PriceRow, Series } from '../page-protocol.ts';
 import { BoundedEntries } from './bounded-entries.ts';
 import { CandleSeries } from './candles.ts';
 import {

@@ -2,7 +2,7 @@
 
 import type { Channel, Message } from 'tickbus';
 import { printable } from 'tickbus/admin';
-import type { TailBatch, TailMessage } from '../page-protocol.ts';
+import type { TailBatch, TailMessage } from '../api-protocol.ts';
 import { rowName } from './row-text.ts';
 
 /** Every given condition must match. Matching ignores case. */

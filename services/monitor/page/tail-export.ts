@@ -1,7 +1,7 @@
 // Exports tail messages as JSON lines, to the clipboard or a file.
 
 import { signal } from '@preact/signals';
-import type { TailMessage } from '../page-protocol.ts';
+import type { TailMessage } from '../api-protocol.ts';
 import { count } from './display-format.ts';
 
 /** Result of the last copy, for display. */

@@ -1,7 +1,7 @@
 // The event stream of the tail: keeps the newest messages that match the filter.
 
 import { batch, effect, signal } from '@preact/signals';
-import type { TailBatch, TailMessage } from '../page-protocol.ts';
+import type { TailBatch, TailMessage } from '../api-protocol.ts';
 
 export interface FilterFields {
   readonly channel: string;

@@ -1,4 +1,4 @@
-// A bot that is killed and started again: the monitor tells it from its predecessor.
+// A bot that is killed and started again: the monitor distinguishes it from its predecessor.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

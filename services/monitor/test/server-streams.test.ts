@@ -2,7 +2,8 @@
 
 import { CHANNELS } from 'tickbus/constants';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Delta, Snapshot, TailBatch } from '../page-protocol.ts';
+import type { TailBatch } from '../api-protocol.ts';
+import type { Delta, Snapshot } from '../page-protocol.ts';
 import { EventStreamReader } from './monitor.fixture.ts';
 import { MonitorServer } from './monitor-server.fixture.ts';
 

@@ -21,7 +21,7 @@ export function monotonicTime(): number {
   return source.read() + source.offset;
 }
 
-/** True if a test advances timers. Those of `node:test` cannot be told from real ones unless `Date` is fake, too. */
+/** True if a test advances timers. Those of `node:test` look real unless `Date` is fake, too. */
 export function areTimersFake(): boolean {
   return 'clock' in setTimeout || (isFakeDate() && globalThis.setTimeout !== realSetTimeout);
 }

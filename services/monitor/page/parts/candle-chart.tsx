@@ -1,7 +1,7 @@
 // Candle chart. The chart library loads when the first chart opens.
 
 import { useEffect, useRef } from 'preact/hooks';
-import type { Candle } from '../../page-protocol.ts';
+import type { Candle } from '../../api-protocol.ts';
 import { isDark } from '../theme.ts';
 import type { CandleView } from './candle-view.ts';
 

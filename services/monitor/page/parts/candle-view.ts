@@ -1,7 +1,7 @@
 // TradingView Lightweight Charts in the colours of the page.
 
 import { CandlestickSeries, createChart, type UTCTimestamp } from 'lightweight-charts';
-import type { Candle } from '../../page-protocol.ts';
+import type { Candle } from '../../api-protocol.ts';
 
 export interface CandleView {
   set(candles: readonly Candle[]): void;

@@ -2,7 +2,7 @@
 
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Hop, InstrumentDetails } from '../../page-protocol.ts';
+import type { Hop, InstrumentDetails } from '../../api-protocol.ts';
 import { band, duration, ms, words } from '../display-format.ts';
 import { about, priceOf } from '../store.ts';
 import { CandleChart } from './candle-chart.tsx';

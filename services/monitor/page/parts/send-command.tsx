@@ -1,7 +1,8 @@
 // Dialog that sends one command: enter, review, send.
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { CommandForm, CommandRequest, CommandResponse } from '../../page-protocol.ts';
+import type { CommandRequest, CommandResponse } from '../../api-protocol.ts';
+import type { CommandForm } from '../../page-protocol.ts';
 import { words } from '../display-format.ts';
 import { about, bots } from '../store.ts';
 import { CommandFields, payloadOf } from './command-fields.tsx';

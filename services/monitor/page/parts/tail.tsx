@@ -2,7 +2,7 @@
 
 import { computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { TailMessage } from '../../page-protocol.ts';
+import type { TailMessage } from '../../api-protocol.ts';
 import { count, timeWithMs, visible } from '../display-format.ts';
 import { channels } from '../store.ts';
 import { copy, copyStatus, recordOf, save } from '../tail-export.ts';

@@ -202,7 +202,7 @@ it.each(['a connection of its own', 'that of a named one'])(
   },
 );
 
-it('a user who may not count listeners is not told that a bot is absent', async () => {
+it('a user who may not count listeners gets no error that a bot is absent', async () => {
   await startBot();
   const admin = createClient({ url: redis.url });
   await admin.connect();

@@ -1,4 +1,5 @@
-// Contract of definitions: they stand at the head of the channel, and a writer with another one is told so.
+// Contract of definitions: they stand at the head of the channel, and each writer with another one gets an error or a
+// warning.
 
 import { errorOf } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';

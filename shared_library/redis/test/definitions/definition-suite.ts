@@ -98,7 +98,7 @@ export function describeConflicts(server: string, connect: () => Promise<Connect
       },
     );
 
-    it('publishers whose definitions store the same messages in the same way are not told', async () => {
+    it('publishers whose definitions store the same messages in the same way report nothing', async () => {
       const channel = definitions();
       const [a, b, c] = [await program('alpha'), await program('beta'), await program('gamma')];
       for (const { send } of [a, b, a]) await send(channel.state);
@@ -155,7 +155,7 @@ export function describeConflicts(server: string, connect: () => Promise<Connect
       },
     );
 
-    it('a subscriber without a key, or of kind plain, is not told about one', async () => {
+    it('a subscriber without a key, or of kind plain, reports none', async () => {
       const channel = definitions();
       const { send } = await program('alpha');
       await send(channel.event);
@@ -226,7 +226,7 @@ export function describeConflicts(server: string, connect: () => Promise<Connect
         ['event', 'longer', 'warn', 'history'],
         ['split', 'splitOtherKey', 'error', 'key'],
       ] as const)(
-        'a gateway that takes over from %s as %s is told so, and so are the subscribers of the former one',
+        'a gateway that takes over from %s as %s reports it, and so do the subscribers of the former one',
         async (first, second, level, field) => {
           const channel = definitions();
           const former = await gateway(channel[first], 'former', true);

@@ -68,7 +68,7 @@ it.each([
   ['kind', ['event', 'order'], ['state', 'order'], 'kind=event key=order history=10', 'kind=state key=order'],
   ['key', ['state', 'order'], ['state', 'symbol'], 'kind=state key=order', 'kind=state key=symbol'],
 ] as const)(
-  'processes with another %s: publisher and subscriber are told, and the first publisher goes on',
+  'processes with another %s: publisher and subscriber report it, and the first publisher goes on',
   TIMEOUT,
   async (field, theirs, others, recorded, own) => {
     const alpha = start('alpha', 'publish', ...theirs);

@@ -25,7 +25,7 @@ async function start(world: World, connection = world.connection(), logger = new
   return { connection, subscriber, taken, logger };
 }
 
-it('is told once, by the one that was cut off, and that one logs it', async () => {
+it('is reported once, by the one that was cut off, and that one logs it', async () => {
   const world = newWorld();
   const first = await start(world);
   first.connection.disconnect();
@@ -40,7 +40,7 @@ it('is told once, by the one that was cut off, and that one logs it', async () =
   expect(first.logger.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
 });
 
-it('is not told if nobody has taken the name, or if the link was down for a moment', async () => {
+it('is not reported if nobody has taken the name, or if the link was down for a moment', async () => {
   const world = newWorld();
   const first = await start(world);
   for (const outageMs of [500, 10_000]) {
@@ -53,7 +53,7 @@ it('is not told if nobody has taken the name, or if the link was down for a mome
   expect(first.taken).toEqual([]);
 });
 
-it('is told after the server has lost its memory, and another was faster', async () => {
+it('is reported after the server has lost its memory, and another was faster', async () => {
   const world = newWorld();
   const first = await start(world);
   first.connection.disconnect();
@@ -110,7 +110,7 @@ it('of programs on links that are cut at any time, at most one believes that it 
   expect(rivals).toBeGreaterThan(0);
 });
 
-it('a process that continues after SIGSTOP is told', async () => {
+it('a process that continues after SIGSTOP reports it', async () => {
   await using redis = await startLocalRedis();
   const child = spawn(process.execPath, [PROGRAM, redis.url, 'momentum'], {
     stdio: ['ignore', 'pipe', 'inherit'],
