@@ -55,16 +55,11 @@ export function withoutAuthor(text: string): string {
   return text.replace(/ by=\S*$/, '');
 }
 
-/** Whether messages that are stored under one definition have the same place under the other one. */
-export function isSameStorage(a: string, b: string): boolean {
-  const [one, other] = [parsed(a), parsed(b)];
-  return one.kind === other.kind && one.key === other.key;
-}
-
 /** Whether both keys are known, and messages have another place under one definition than under the other one. */
 export function isKnownOtherStorage(own: string, recorded: string): boolean {
-  const isFunction = [own, recorded].some((text) => parsed(text).key === FUNCTION);
-  return isFunction ? parsed(own).kind !== parsed(recorded).kind : !isSameStorage(own, recorded);
+  const [one, other] = [parsed(own), parsed(recorded)];
+  const areKeysKnown = one.key !== FUNCTION && other.key !== FUNCTION;
+  return one.kind !== other.kind || (areKeysKnown && one.key !== other.key);
 }
 
 /**

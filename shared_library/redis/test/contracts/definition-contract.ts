@@ -150,6 +150,14 @@ export function describeDefinitions(harness: ContractHarness): void {
       expect(await acquireHeld(lease)).not.toHaveProperty('replaced');
     });
 
+    it('keeps what is stored if its key is a function, which cannot be compared with a name', async () => {
+      const channel = defined('state', STATE);
+      await publish(channel, 3);
+      const same = harness.publishing.lease(as(channel, 'state', 'kind=state key=function()'));
+      expect(await acquireHeld(same)).toMatchObject({ replaced: `${STATE} by=contract` });
+      expect((await harness.subscribing.read(channel)).entries).toHaveLength(3);
+    });
+
     it('keeps what is stored if only the history has another length', async () => {
       const channel = { ...defined('event', 'kind=event key= history=10'), history: 10 };
       await publish(channel, 3);

@@ -1,6 +1,6 @@
 // The recorded definition of a channel of the in-memory server.
 
-import { isKnownOtherStorage, isSameStorage, withoutAuthor } from '../../channel/definition.ts';
+import { isKnownOtherStorage, withoutAuthor } from '../../channel/definition.ts';
 import type { DefinitionEntry } from '../definition-records.ts';
 import type { ServerChannel } from './server-channel.ts';
 
@@ -31,7 +31,7 @@ export function redefine(channel: ServerChannel, definition: string | undefined)
   if (definition === undefined) return undefined;
   channel.definition = definition;
   if (recorded === undefined || withoutAuthor(recorded) === withoutAuthor(definition)) return undefined;
-  if (!isSameStorage(recorded, definition)) {
+  if (isKnownOtherStorage(definition, recorded)) {
     channel.last.clear();
     channel.history.clear();
   }

@@ -151,7 +151,7 @@ local last_epoch, last_seq = whole(KEYS[1], 'epoch', head[1]), whole(KEYS[1], 's
 local partitions = recorded_partitions(KEYS[1], head[8]) or ''
 local replaced = definition ~= '' and usable_definition(head[9]) or ''
 if without_author(replaced) == without_author(definition) then replaced = '' end
-local is_useless = replaced ~= '' and storage_of(replaced) ~= storage_of(definition)
+local is_useless = replaced ~= '' and is_known_other_storage(definition, replaced)
 ${LUA_NEED_WRITES}
 need('DEL', KEYS[3])
 if is_useless then for i = 4, 5 do need('DEL', KEYS[i]) end end
