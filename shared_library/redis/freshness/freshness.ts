@@ -196,7 +196,7 @@ export class Freshness {
       confirmedAgoMs: Math.ceil(judged.confirmedAgoMs),
       changedAgoMs: Math.ceil(facts.changedAgoMs),
       errorMs: Math.ceil(facts.errorMs),
-      instrument: instrument && publicInstrument(instrument),
+      instrument: instrument && publicInstrument(instrument, judged.verdict),
     };
   }
 

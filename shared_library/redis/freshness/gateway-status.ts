@@ -62,7 +62,7 @@ export interface InstrumentReport {
   readonly detail: string | undefined;
   readonly feed: string;
   readonly lease: number;
-  /** The server timestamp of the last status that changed more than the market and the price band. */
+  /** The server timestamp of the last status that changed more than the market and the price band, or a later one. */
   readonly at: number;
 }
 
@@ -242,6 +242,7 @@ export class GatewayStatus {
       detail,
       feed,
       lease = 0,
+      state_for_ms: forMs = 0,
     } = status;
     const { channel = this.#options.defaultChannel } = status;
     const id = instrumentId(channel, symbol);
@@ -252,7 +253,8 @@ export class GatewayStatus {
       lease === before?.lease &&
       state === before.state &&
       (market !== before.market || limitDown !== before.limitDown || limitUp !== before.limitUp);
-    const stamp = isOfMarket ? before.at : at;
+    // The timestamp of the first status, which a late subscriber has not read, is about that much earlier.
+    const stamp = Math.min(at - forMs, isOfMarket ? before.at : at);
     const report = { state, market, limitDown, limitUp, detail, feed, lease, at: stamp };
     const isCurrent = lease >= (this.feed(channel)?.lease ?? 0);
     const reported = isCurrent ? JSON.stringify([state, market, detail]) : before?.reported;

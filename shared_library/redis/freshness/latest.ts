@@ -30,7 +30,10 @@ export interface Instrument {
   readonly state: string;
   /** `halted`; `no_price` if the venue has no price now; `trading` or undefined if it has one. */
   readonly market?: string | undefined;
-  /** The price band that the venue has announced: nothing may be executed outside of it. Undefined if none is known. */
+  /**
+   * The price band that the venue has announced: nothing may be executed outside of it. Undefined if none is known,
+   * also while the feed does not deliver: the band may have ended.
+   */
   readonly limitDown?: number | undefined;
   readonly limitUp?: number | undefined;
   readonly detail: string | undefined;
@@ -68,20 +71,21 @@ export function isTrading({ market = 'trading' }: Instrument): boolean {
   return market === 'trading';
 }
 
-export function publicInstrument({
-  state,
-  market,
-  limitDown,
-  limitUp,
-  detail,
-  feed,
-}: Instrument): Instrument {
+/** @param verdict on a value of the instrument; undefined: none of those that make the band unknown */
+export function publicInstrument(
+  { state, market, limitDown, limitUp, detail, feed }: Instrument,
+  verdict?: Verdict,
+): Instrument {
+  const hasBand = verdict === undefined || !DISCONNECTED.has(verdict);
   return {
     state,
     ...(market !== undefined && { market }),
-    ...(limitDown !== undefined && { limitDown }),
-    ...(limitUp !== undefined && { limitUp }),
+    ...(hasBand && limitDown !== undefined && { limitDown }),
+    ...(hasBand && limitUp !== undefined && { limitUp }),
     detail,
     feed,
   };
 }
+
+/** News of the venue does not arrive. */
+const DISCONNECTED: ReadonlySet<Verdict> = new Set(['feed_down', 'gateway_down', 'link_down', 'recovering']);

@@ -16,6 +16,7 @@ export interface InstrumentStatusData {
   readonly symbol: string;
   readonly state: string;
   readonly market?: string;
+  readonly state_for_ms?: number;
   readonly limit_down?: number;
   readonly limit_up?: number;
   readonly detail?: string;

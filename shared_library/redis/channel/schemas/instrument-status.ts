@@ -18,8 +18,15 @@ export const instrumentStatus = z.object({
    */
   market: z.enum(['trading', 'halted', 'no_price']).optional(),
   /**
+   * How long the instrument has been in this `state`, milliseconds, if the message changes something else. So a late
+   * subscriber knows that the subscription was not interrupted by it.
+   */
+  state_for_ms: z.number().nonnegative().optional(),
+  /** When the venue halted the instrument, Unix milliseconds by its clock, if it says so. */
+  halted_at: z.number().nonnegative().optional(),
+  /**
    * The price band of a subscribed instrument that the venue has announced (limit up, limit down): nothing may be
-   * executed outside of it. Without it, no band is known.
+   * executed outside of it. Without it, no band is known, or regular trading hours have ended.
    */
   limit_down: z.number().optional(),
   limit_up: z.number().optional(),

@@ -84,9 +84,36 @@ it('a quiet price is fresh before and after new price bands, which `latest` retu
     expect(harness.latest('A').instrument).toMatchObject({ limitDown: limit_down, limitUp: 110 });
   }
   expect(await beQuiet(harness)).toBe(1);
+  harness.status = { state: 'down' };
+  await harness.heartbeat();
+  expect(harness.latest('A')).toMatchObject({ verdict: 'feed_down', instrument: { state: 'subscribed' } });
+  expect(harness.latest('A').instrument).not.toHaveProperty('limitUp');
+  harness.status = REPORTING;
+  await harness.heartbeat();
+  expect(harness.latest('A').instrument).toMatchObject({ limitUp: 110 });
   await harness.publishInstrumentStatus('A', 'subscribed');
   expect(harness.latest('A').instrument).not.toHaveProperty('limitUp');
   expect(await beQuiet(harness)).toBe(1);
+});
+
+it('a late joiner takes a quiet price as fresh after a new price band, because the subscription went on', async () => {
+  const harness = new FreshnessHarness();
+  harness.status = REPORTING;
+  await harness.heartbeat();
+  await harness.publishInstrumentStatus('A', 'subscribed');
+  await harness.advance(1_000);
+  await harness.publishPrice('A');
+  await harness.advance(2_000);
+  await harness.publishInstrumentStatus('A', 'subscribed', { limit_up: 110, state_for_ms: 3_000 });
+  harness.bot.subscribe(PRICE_DATA, () => {});
+  await harness.bot.startListening();
+  await eventLoopTurns(4);
+  expect(harness.latest('A').instrument).toMatchObject({ limitUp: 110 });
+  expect(await beQuiet(harness)).toBe(1);
+  // The gateway has subscribed to it again: a price may be missing.
+  await harness.publishInstrumentStatus('A', 'subscribed', { limit_up: 110 });
+  await harness.publishInstrumentStatus('A', 'subscribed', { limit_up: 111, state_for_ms: 1 });
+  expect(await beQuiet(harness)).toBe('quiet_market');
 });
 
 it('a subscriber that misses the end of a status forgets it, and keeps those that hold', async () => {
