@@ -21,6 +21,19 @@ export interface LastTrade {
   readonly sent: Pick<TradeEvent, 'price' | 'size' | 'timestamp'>;
 }
 
+/** What is known of the trades before the first one of a list, for example from an earlier gateway. */
+export interface FormerTrades {
+  /** Older trades are late, Unix milliseconds. */
+  readonly since: number;
+  /** When the last of them happened, Unix milliseconds. Undefined if none is known that the venue has not cancelled. */
+  readonly time?: number | undefined;
+  /**
+   * The price of the last one, whose time is `since`: of that time, the trades before it are late. NaN if all are: the
+   * venue has changed the last one, and may send it again as it was. Undefined if none is.
+   */
+  readonly price?: number | undefined;
+}
+
 export class LastTrades {
   /** The oldest first. */
   readonly #trades: LastTrade[] = [];
@@ -30,31 +43,36 @@ export class LastTrades {
    * wrong time does not make later trades late. A cancelled trade counts: the venue may send it again.
    */
   #since: number;
-  /** The price of the last trade before the first one here. Of those of its time, the ones before it are late. */
-  #formerPrice: number | undefined;
+  /** `since` before the first trade here: trades of that time are not among these. */
+  readonly #formerSince: number;
+  /** Until the first trade. */
+  #former: FormerTrades | undefined;
   /** Whether the feed was interrupted since: the venue may send trades of the last time again. */
   #mayRepeat = false;
 
+  constructor(former?: FormerTrades) {
+    this.#formerSince = former?.since ?? Number.NEGATIVE_INFINITY;
+    this.#since = this.#formerSince;
+    this.#former = former;
+  }
+
+  /** For another list that continues this one. */
+  get known(): FormerTrades {
+    return { since: this.#since, time: this.time, price: this.#newestPrice };
+  }
+
+  /** When the last trade happened, Unix milliseconds; undefined without one. */
+  get time(): number | undefined {
+    return this.#last?.time ?? this.#former?.time;
+  }
+
   /**
-   * @param since older trades are late, Unix milliseconds
-   * @param price of the last trade, if its time is `since`
+   * The time up to which trades are void for a list that knows no more than the price and its time, Unix milliseconds.
+   * Undefined if the last trade says enough.
    */
-  constructor(since: number, price?: number) {
-    this.#since = since;
-    this.#formerPrice = price;
-  }
-
-  /** Older trades are late, Unix milliseconds; -Infinity before the first. */
-  get since(): number {
-    return this.#since;
-  }
-
-  /** The price of the newest trade, for another list that continues this one. Undefined before the first. */
-  get newestPrice(): number | undefined {
-    const newest = this.#trades.at(-1);
-    if (newest === undefined) return this.#formerPrice;
-    // Equals no price: the venue may send the cancelled trade again, and those of its time.
-    return newest.isCancelled ? Number.NaN : newest.price;
+  get voidUntil(): number | undefined {
+    if (this.#last !== undefined && !Number.isNaN(this.#newestPrice)) return undefined;
+    return Number.isFinite(this.#since) ? this.#since : undefined;
   }
 
   /** The newest trade that counts. */
@@ -70,10 +88,9 @@ export class LastTrades {
   add(trade: TradeEvent, since: number): boolean {
     const { trade_id: id, price, size, timestamp: time } = trade;
     if (time < this.#since) return false;
-    if (this.#formerPrice !== undefined) {
-      if (time === this.#since && price !== this.#formerPrice) return false;
-      this.#formerPrice = undefined;
-    }
+    const { price: formerPrice = price } = this.#former ?? {};
+    if (time === this.#since && price !== formerPrice) return false;
+    this.#former = undefined;
     if (this.#mayRepeat) {
       const isSameTime = time === this.#trades.at(-1)?.time;
       if (isSameTime && this.#mayBeKnown(trade)) return false;
@@ -86,24 +103,48 @@ export class LastTrades {
     return true;
   }
 
-  /** Takes a trade back, or replaces it. False if the trade is not among those that are kept. */
-  change(event: TradeChange): boolean {
+  /**
+   * Takes a trade back, or replaces it.
+   *
+   * @returns `price` if the price changes with it; `unmatched` if the trade is not among those that are kept
+   */
+  change(event: TradeChange): 'price' | 'unchanged' | 'unmatched' {
     const index = this.#indexOf(event.original);
     const trade = this.#trades[index];
-    if (trade === undefined) return false;
-    if (trade.isCancelled) return true;
+    if (trade === undefined) return this.#changeFormer(event.original);
+    if (trade.isCancelled) return 'unchanged';
+    const before = this.#last;
     this.#trades[index] =
       event.kind === 'cancel' ? { ...trade, isCancelled: true } : corrected(trade, event.corrected);
     this.#last = this.#trades.findLast(({ isCancelled }) => !isCancelled);
-    return true;
+    return this.#last === before ? 'unchanged' : 'price';
   }
 
   interrupt(): void {
     this.#mayRepeat = this.#trades.length > 0;
   }
 
+  get #newestPrice(): number | undefined {
+    const newest = this.#trades.at(-1);
+    if (newest === undefined) return this.#former?.price;
+    return newest.isCancelled || newest.time !== newest.sent.timestamp ? Number.NaN : newest.price;
+  }
+
+  /**
+   * Of the last trade before the first one here, only the price and the time are known. Another one with the same price
+   * may be meant: then, no trade is the price until the next one.
+   */
+  #changeFormer({ price, timestamp }: TradeReference): 'price' | 'unmatched' {
+    const former = this.#former;
+    const isSameTime = timestamp === undefined || timestamp === former?.time;
+    if (former?.price !== price || !isSameTime) return 'unmatched';
+    this.#former = { since: former.since, price: Number.NaN };
+    return 'price';
+  }
+
   /** Whether a trade of the last time may be one of those that were sent before the interruption. */
   #mayBeKnown(trade: TradeEvent): boolean {
+    if (trade.timestamp === this.#formerSince) return true;
     if (this.#trades.some((known) => isSame(known, trade))) return true;
     // Trades of the same time may have been forgotten.
     return this.#trades.length === MAX_TRADES && this.#trades[0]?.time === trade.timestamp;

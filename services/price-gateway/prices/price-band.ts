@@ -14,29 +14,30 @@ export class PriceBand {
   readonly #low: number;
   readonly #high: number;
   /** The end of regular trading hours on the day of the band, Unix milliseconds. */
-  readonly #until: number;
+  readonly until: number;
 
   private constructor(low: number, high: number, until: number) {
     this.#low = low;
     this.#high = high;
-    this.#until = until;
+    this.until = until;
   }
 
-  /** Undefined if no band is in force. */
+  /** Undefined if no band is in force, also after regular trading hours. */
   static of({ limit_down, limit_up, timestamp }: BandEvent): PriceBand | undefined {
     if (limit_down === undefined && limit_up === undefined) return undefined;
     const { NEGATIVE_INFINITY: lowest, POSITIVE_INFINITY: highest } = Number;
-    return new PriceBand(limit_down ?? lowest, limit_up ?? highest, closeOf(timestamp));
+    const band = new PriceBand(limit_down ?? lowest, limit_up ?? highest, closeOf(timestamp));
+    return band.until > timestamp ? band : undefined;
   }
 
   /** @param at time of the quote, Unix milliseconds */
   permitsBid(price: number, at: number): boolean {
-    return price >= this.#low || at >= this.#until;
+    return price >= this.#low || at >= this.until;
   }
 
   /** @param at time of the quote, Unix milliseconds */
   permitsAsk(price: number, at: number): boolean {
-    return price <= this.#high || at >= this.#until;
+    return price <= this.#high || at >= this.until;
   }
 }
 

@@ -1,9 +1,9 @@
 // Turns trades, quotes and changes of trades into the `price` payloads of PRICE_DATA.
 
 import type { BandEvent, MarketEvent, QuoteEvent, TradeChange } from '@tickbus/capture';
-import { MAX_CHANNEL_KEYS, type Price } from 'tickbus';
+import { type InstrumentStatus, MAX_CHANNEL_KEYS, type Price } from 'tickbus';
 import { isSymbol } from '../demand/symbol.ts';
-import { LastTrades } from './last-trades.ts';
+import { type FormerTrades, LastTrades } from './last-trades.ts';
 import { PriceBand } from './price-band.ts';
 import { VenueLead } from './venue-lead.ts';
 
@@ -11,7 +11,7 @@ import { VenueLead } from './venue-lead.ts';
  * The reason why an event yields no price.
  *
  * - `invalid`: a value is not plausible, or the symbol is malformed.
- * - `late`: the event is older than the trade or the quote that it would replace.
+ * - `late`: the event is older than the trade, the quote or the band that it would replace.
  * - `excluded`: the sale conditions exclude the trade from the last price.
  * - `unchanged`: the venue changed a trade that is not the price, so the price stays.
  * - `unmatched`: the venue changed a trade that is not among the last ones of its instrument, so it is not the price.
@@ -35,24 +35,30 @@ export interface PublishedPrice {
 
 type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
 
-/** Older trades and quotes are late, Unix milliseconds. */
-interface Since {
-  readonly trades: number;
-  readonly quotes: number;
-  /** The price of the last trade, whose time is `trades`; undefined without one. */
-  readonly price?: number | undefined;
+/** What is known of the quotes of an instrument, Unix milliseconds. */
+interface Quotes {
+  /** Older quotes are late; see `LastTrades`. */
+  readonly since: number;
+  /** When the last quote happened. */
+  readonly time: number | undefined;
 }
 
-const NEVER: Since = { trades: Number.NEGATIVE_INFINITY, quotes: Number.NEGATIVE_INFINITY };
+const NO_QUOTES: Quotes = { since: Number.NEGATIVE_INFINITY, time: undefined };
+
+interface Former {
+  readonly trades: FormerTrades;
+  readonly quotes: Quotes;
+}
 
 /** What is known of one instrument. */
 interface BookEntry {
   readonly trades: LastTrades;
   /** Undefined also after an interruption of the feed, in which the quote may have been withdrawn. */
   quote: QuoteEvent | undefined;
-  /** Older quotes are late; see `LastTrades`. */
-  quotesSince: number;
+  quotes: Quotes;
   band: PriceBand | undefined;
+  /** Older bands are late, Unix milliseconds. */
+  bandsSince: number;
 }
 
 /**
@@ -63,6 +69,10 @@ interface BookEntry {
  * Trades and quotes never go back in time: an older event changes nothing, also if the venue's clock runs ahead. One
  * event whose time is wrong, even by hours, does not make later events late. If the venue corrects or cancels the last
  * trade, the price is that of the corrected trade, or of the trade before; `trade_time` then goes back to its time.
+ *
+ * A book that continues another one publishes the times of the last trade and quote, and which trades are void, as if
+ * they were its own: the next book learns them from its prices. It does not repeat the price of the last trade, because
+ * there may have been trades, and corrections, that no gateway received.
  */
 export class PriceBook {
   readonly #venue: string | undefined;
@@ -72,8 +82,10 @@ export class PriceBook {
    * What is late for an instrument that was requested before, also by an earlier gateway: venues send the last trades
    * to a new subscriber.
    */
-  readonly #former = new Map<string, Since>();
+  readonly #former = new Map<string, Former>();
   readonly #lead = new VenueLead();
+  /** The earliest end of a band, Unix milliseconds. */
+  #nextBandEnd = Number.POSITIVE_INFINITY;
 
   /** @param now Unix milliseconds */
   constructor(venue?: string, now: () => number = Date.now) {
@@ -87,11 +99,31 @@ export class PriceBook {
     for (const { at, data } of own) this.#lead.observe(data.timestamp, at);
     const now = this.#now();
     for (const { at, data } of own) {
-      const { symbol, trade_time, quote_time, price } = data;
+      const { symbol, trade_time, trades_until = trade_time, quote_time } = data;
       // A time that the server had reached is plausible, even if the clock of this gateway is behind.
       const since = (time = Number.NEGATIVE_INFINITY) => (time <= at ? time : this.#lead.limit(time, now));
-      const [trades, quotes] = [since(trade_time), since(quote_time)];
-      this.#former.set(symbol, { trades, quotes, ...(data.source === 'trade' && { price }) });
+      const price = data.source === 'trade' ? data.price : undefined;
+      this.#former.set(symbol, {
+        trades: {
+          since: since(trades_until),
+          time: trade_time,
+          price: data.trades_until === undefined ? price : Number.NaN,
+        },
+        quotes: { since: since(quote_time), time: quote_time },
+      });
+    }
+  }
+
+  /**
+   * Takes note of the statuses of an earlier gateway. If an instrument has no price although the last one that was
+   * published is that of a trade, the venue has cancelled this trade, and may send it again.
+   */
+  inherit(statuses: Iterable<Pick<InstrumentStatus, 'symbol' | 'market'>>): void {
+    for (const { symbol, market } of statuses) {
+      const former = this.#former.get(symbol);
+      if (market !== 'no_price' || former?.trades.price === undefined) continue;
+      const { since } = former.trades;
+      this.#former.set(symbol, { ...former, trades: { since, price: Number.NaN } });
     }
   }
 
@@ -107,9 +139,9 @@ export class PriceBook {
     if (event.kind === 'trade') {
       if (!entry.trades.add(event, since)) return 'late';
     } else {
-      if (timestamp < entry.quotesSince) return 'late';
+      if (timestamp < entry.quotes.since) return 'late';
       entry.quote = event;
-      entry.quotesSince = since;
+      entry.quotes = { since, time: timestamp };
     }
     this.#lead.observe(timestamp, now);
     return this.#priceOf(event, entry);
@@ -117,16 +149,32 @@ export class PriceBook {
 
   /**
    * Sets or ends the price band of an instrument. A side of a quote outside of it is not published. Returns the price
-   * if a side of the last quote is now outside, or no longer.
+   * if a side of the last quote is now outside, or no longer; or the reason why the band changes nothing.
    */
-  setBand(event: BandEvent): Price | 'unpriced' | undefined {
+  setBand(event: BandEvent): Price | PriceDropReason | undefined {
     const entry = this.#entries.get(event.symbol) ?? this.#newEntry(event.symbol);
-    if (typeof entry === 'string') return undefined;
+    if (typeof entry === 'string') return entry;
+    if (event.timestamp < entry.bandsSince) return 'late';
     const { quote, band: before } = entry;
     entry.band = PriceBand.of(event);
+    entry.bandsSince = this.#lead.limit(event.timestamp, this.#now());
+    if (entry.band !== undefined) this.#nextBandEnd = Math.min(this.#nextBandEnd, entry.band.until);
     if (quote === undefined || haveSameSides(sidesOf(quote, before), sidesOf(quote, entry.band)))
       return undefined;
     return this.#priceOf(event, entry);
+  }
+
+  /** The ends of bands that have ended by `time`, Unix milliseconds of the venue. Pass each of them to `setBand`. */
+  bandsEndedBy(time: number): readonly BandEvent[] {
+    if (time < this.#nextBandEnd) return [];
+    this.#nextBandEnd = Number.POSITIVE_INFINITY;
+    const ended: BandEvent[] = [];
+    for (const [symbol, { band }] of this.#entries) {
+      if (band === undefined) continue;
+      if (band.until <= time) ended.push({ kind: 'band', symbol, timestamp: band.until });
+      else this.#nextBandEnd = Math.min(this.#nextBandEnd, band.until);
+    }
+    return ended;
   }
 
   /** A recording begins: whatever was published before, its events are not late. */
@@ -147,10 +195,10 @@ export class PriceBook {
 
   /** Forgets all other instruments. Their last trade would be outdated when they are requested again. */
   retain(symbols: ReadonlySet<string>): void {
-    for (const [symbol, { trades, quotesSince }] of this.#entries) {
+    for (const [symbol, { trades, quotes }] of this.#entries) {
       if (symbols.has(symbol)) continue;
       this.#entries.delete(symbol);
-      this.#former.set(symbol, { trades: trades.since, quotes: quotesSince, price: trades.newestPrice });
+      this.#former.set(symbol, { trades: trades.known, quotes });
     }
     for (const symbol of this.#former.keys()) {
       if (this.#former.size <= MAX_INSTRUMENTS) break;
@@ -161,25 +209,31 @@ export class PriceBook {
   #newEntry(symbol: string): BookEntry | PriceDropReason {
     if (!isSymbol(symbol)) return 'invalid';
     if (this.#entries.size >= MAX_INSTRUMENTS) return 'limit';
-    const since = this.#former.get(symbol) ?? NEVER;
+    const { trades, quotes = NO_QUOTES } = this.#former.get(symbol) ?? {};
     this.#former.delete(symbol);
-    const trades = new LastTrades(since.trades, since.price);
-    const entry = { trades, quote: undefined, quotesSince: since.quotes, band: undefined };
+    const entry: BookEntry = {
+      trades: new LastTrades(trades),
+      quote: undefined,
+      quotes,
+      band: undefined,
+      bandsSince: Number.NEGATIVE_INFINITY,
+    };
     this.#entries.set(symbol, entry);
     return entry;
   }
 
   #change(event: TradeChange): Price | PriceDropReason {
-    const entry = this.#entries.get(event.symbol);
-    if (entry === undefined) return 'unmatched';
-    const before = entry.trades.last;
-    if (!entry.trades.change(event)) return 'unmatched';
-    return entry.trades.last === before ? 'unchanged' : this.#priceOf(event, entry);
+    const { symbol } = event;
+    const isKnown = this.#entries.has(symbol) || this.#former.has(symbol);
+    const entry = isKnown ? (this.#entries.get(symbol) ?? this.#newEntry(symbol)) : 'unmatched';
+    if (typeof entry === 'string') return entry;
+    const result = entry.trades.change(event);
+    return result === 'price' ? this.#priceOf(event, entry) : result;
   }
 
   #priceOf(event: MarketEvent | TradeChange | BandEvent, entry: BookEntry): Price | 'unpriced' {
-    const { quote, band } = entry;
-    const { last } = entry.trades;
+    const { quote, quotes, band } = entry;
+    const { last, time, voidUntil } = entry.trades;
     const sides = quote === undefined ? NO_SIDES : sidesOf(quote, band);
     const price = last === undefined ? midpointOf(sides) : last.price;
     if (price === undefined) return 'unpriced';
@@ -189,10 +243,11 @@ export class PriceBook {
       cause: CAUSES[event.kind],
       price,
       source: last === undefined ? 'midpoint' : 'trade',
-      ...(last !== undefined && { trade_time: last.time }),
+      ...(time !== undefined && { trade_time: time }),
+      ...(voidUntil !== undefined && { trades_until: voidUntil }),
       ...(event.kind === 'trade' && { size: event.size }),
       ...sides,
-      ...(quote !== undefined && { quote_time: quote.timestamp }),
+      ...(quotes.time !== undefined && { quote_time: quotes.time }),
       ...(this.#venue !== undefined && { venue: this.#venue }),
     };
   }

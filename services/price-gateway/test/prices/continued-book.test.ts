@@ -1,11 +1,12 @@
 // A new gateway goes on where the one before it ended: it publishes nothing older, whatever the venue sends again.
 
-import type { MarketEvent } from '@tickbus/capture';
+import type { CancelEvent, MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
 import fc from 'fast-check';
 import type { Price } from 'tickbus';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PriceBook, type PublishedPrice } from '../../prices/price-book.ts';
 import { AT, quote, trade } from '../gateway.fixture.ts';
+import { ChangingGateways } from './changing-gateways.fixture.ts';
 
 /** The book of a new gateway, after one that has published these prices. */
 function continued(published: readonly PublishedPrice[], now = AT + 60_000): PriceBook {
@@ -74,40 +75,165 @@ it('does not compare with the prices of another venue', () => {
   expect(book.apply({ ...trade(99), timestamp: AT - 1 })).toMatchObject({ price: 99 });
 });
 
-it('never goes back in time, wherever a gateway takes over in a random session', () => {
-  const event = fc.record({
-    kind: fc.constantFrom('trade', 'quote'),
-    price: fc.integer({ min: 1, max: 3 }),
-    step: fc.integer({ min: 0, max: 2 }),
-    symbol: fc.constantFrom('AAPL', 'MSFT'),
+describe('over several takeovers', () => {
+  const at = <Event extends MarketEvent>(event: Event, ms: number): Event => ({
+    ...event,
+    timestamp: AT + ms,
   });
+
+  it('an older trade is late, also if the gateway before it received only quotes', () => {
+    const gateways = new ChangingGateways();
+    gateways.apply(at(trade(100), 5));
+    gateways.takeOver();
+    expect(gateways.apply(at(quote(90, 92), 6))).toMatchObject({
+      price: 91,
+      source: 'midpoint',
+      trade_time: AT + 5,
+    });
+    gateways.takeOver();
+    expect(gateways.apply(at(trade(99), 4))).toBe('late');
+    expect(gateways.apply(at(trade(101), 6))).toMatchObject({ price: 101, trade_time: AT + 6 });
+  });
+
+  it('an older quote is late, also if the gateway before it received only trades', () => {
+    const gateways = new ChangingGateways();
+    gateways.apply(at(quote(90, 92), 5));
+    gateways.takeOver();
+    expect(gateways.apply(at(trade(100), 6))).toMatchObject({ price: 100, quote_time: AT + 5 });
+    gateways.takeOver();
+    expect(gateways.apply(at(quote(80, 82), 4))).toBe('late');
+  });
+
+  it('an older trade is late for an instrument that was requested again and has only quotes since', () => {
+    const gateways = new ChangingGateways();
+    gateways.apply(at(trade(100), 5));
+    gateways.book.retain(new Set());
+    gateways.apply(at(quote(90, 92), 6));
+    gateways.takeOver();
+    expect(gateways.apply(at(trade(99), 4))).toBe('late');
+  });
+});
+
+describe('a trade that was cancelled before a takeover, and is sent again', () => {
+  const numbered = (n: number, timestamp = AT + n) =>
+    ({ ...trade(100 + n), trade_id: String(n), timestamp }) as TradeEvent;
+  const cancel = (n: number): CancelEvent => ({
+    kind: 'cancel',
+    symbol: 'AAPL',
+    original: { trade_id: String(n), price: 100 + n, size: 10 },
+    timestamp: AT + 100,
+  });
+  const sent = [numbered(1), numbered(2), numbered(3)];
+
+  /** A gateway after one to which this happened. */
+  function after(...events: (MarketEvent | CancelEvent)[]): ChangingGateways {
+    const gateways = new ChangingGateways();
+    for (const event of events) gateways.apply(event);
+    gateways.takeOver();
+    return gateways;
+  }
+
+  it('is late, and so are those before it', () => {
+    const gateways = after(...sent, cancel(3));
+    expect(sent.map((one) => gateways.apply(one))).toEqual(['late', 'late', 'late']);
+    expect(gateways.apply(numbered(4))).toMatchObject({ price: 104 });
+  });
+
+  it('is late if it has the time of the trade that is the price', () => {
+    const same = [numbered(1, AT), numbered(2, AT)];
+    const gateways = after(...same, cancel(2));
+    expect(same.map((one) => gateways.apply(one))).toEqual(['late', 'late']);
+  });
+
+  it('is late if there was no other trade, so that no price was published without it', () => {
+    const gateways = after(numbered(1), cancel(1));
+    expect(gateways.apply(numbered(1))).toBe('late');
+  });
+
+  it('is late after a second takeover with only quotes between', () => {
+    const gateways = after(...sent, cancel(3));
+    gateways.apply({ ...quote(90, 92), timestamp: AT + 101 } as QuoteEvent);
+    gateways.takeOver();
+    expect(sent.map((one) => gateways.apply(one))).toEqual(['late', 'late', 'late']);
+  });
+
+  it('is late if the correction has moved it to an earlier time', () => {
+    const { original } = cancel(3);
+    const corrected = { ...original, price: 90, timestamp: AT + 1 };
+    const gateways = new ChangingGateways();
+    for (const one of sent) gateways.apply(one);
+    const event = { kind: 'correction', symbol: 'AAPL', original, corrected, timestamp: AT + 100 } as const;
+    expect(gateways.apply(event)).toMatchObject({ price: 90 });
+    gateways.takeOver();
+    expect(gateways.apply(numbered(3))).toBe('late');
+  });
+
+  it('is late if the venue cancels it after the takeover; its price is taken back', () => {
+    const gateways = after(...sent);
+    expect(gateways.apply(cancel(2))).toBe('unmatched');
+    expect(gateways.apply(cancel(3))).toBe('unpriced');
+    expect(sent.map((one) => gateways.apply(one))).toEqual(['late', 'late', 'late']);
+  });
+});
+
+it('takes trades of the time of the takeover for late that are sent again a second time', () => {
+  const sent = [100, 101, 102].map((price) => trade(price));
+  const book = continued([lastOf(...sent)]);
+  for (const one of sent) book.apply(one);
+  book.interrupt();
+  expect(sent.map((one) => book.apply(one))).toEqual(['late', 'late', 'late']);
+});
+
+it('never goes back in time, nor to a cancelled trade, wherever gateways take over in a random session', () => {
+  const step = fc.record({
+    kind: fc.constantFrom('trade', 'trade', 'quote', 'withdrawn', 'cancel', 'takeover', 'interruption'),
+    ms: fc.integer({ min: 0, max: 2 }),
+    symbol: fc.constantFrom('AAPL', 'MSFT'),
+    /** Which trade is cancelled, or how many events are sent again. */
+    count: fc.nat({ max: 12 }),
+  });
+  const sessions = fc.array(step, { minLength: 1, maxLength: 60 });
   fc.assert(
-    fc.property(fc.array(event, { minLength: 1, maxLength: 40 }), fc.nat(), fc.nat(), (steps, at, from) => {
-      let time = AT;
-      const events = steps.map(({ kind, price, step, symbol }) => {
-        time += step;
-        const one = kind === 'trade' ? trade(price, symbol) : quote(price, price + 1, symbol);
-        return { ...one, timestamp: time };
-      });
-      const takeover = at % events.length;
-      const before = new PriceBook(undefined, () => time);
-      const published: Price[] = [];
-      for (const one of events.slice(0, takeover)) {
-        const price = before.apply(one);
-        if (typeof price === 'object') published.push(price);
-      }
-      const last = new Map(published.map((data) => [data.symbol, { at: data.timestamp, data }]));
-      const book = continued([...last.values()], time);
-      // To the new connection, the venue sends again what happened since some time.
-      for (const one of events.slice(from % (takeover + 1))) {
-        const price = book.apply(one);
-        if (typeof price === 'object') published.push(price);
-      }
-      for (const symbol of ['AAPL', 'MSFT'])
-        for (const part of ['trade_time', 'quote_time'] as const) {
-          const times = published.flatMap((price) => (price.symbol === symbol ? (price[part] ?? []) : []));
-          expect(times).toEqual(times.toSorted((a, b) => a - b));
+    fc.property(sessions, fc.boolean(), fc.boolean(), (steps, hasIds, areDistinct) => {
+      const gateways = new ChangingGateways();
+      const sent: (TradeEvent | QuoteEvent)[] = [];
+      for (const { kind, ms, symbol, count } of steps) {
+        gateways.now += ms;
+        const timestamp = gateways.now;
+        if (kind === 'takeover' || kind === 'interruption') {
+          if (kind === 'takeover') gateways.takeOver();
+          else gateways.book.interrupt();
+          for (const one of count === 0 ? [] : sent.slice(-count)) gateways.apply(one);
+        } else if (kind === 'cancel') {
+          const trades = sent.filter((one) => one.kind === 'trade');
+          const original = trades.at(-1 - count);
+          if (areDistinct && original !== undefined) gateways.cancel(original);
+        } else {
+          // The price of a trade that is cancelled is that of no other.
+          const price = areDistinct ? 100 + sent.length : 1 + (count % 3);
+          const id = hasIds ? { trade_id: String(sent.length) } : {};
+          const one = kind === 'trade' ? trade(price, symbol) : quote(price, price + 1, symbol);
+          const none = kind === 'withdrawn' ? { bid: 0, bid_size: 0, ask: 0, ask_size: 0 } : {};
+          const event = { ...one, ...none, ...(kind === 'trade' && id), timestamp } as
+            | TradeEvent
+            | QuoteEvent;
+          sent.push(event);
+          gateways.apply(event);
         }
+      }
+      for (const symbol of ['AAPL', 'MSFT']) {
+        const published: Price[] = gateways.published.filter((price) => price.symbol === symbol);
+        const quoteTimes = published.flatMap(({ quote_time = [] }) => quote_time);
+        expect(quoteTimes).toEqual(quoteTimes.toSorted((a, b) => a - b));
+        const trades = published.filter(({ cause }) => cause === 'trade');
+        const tradeTimes = trades.flatMap(({ trade_time = [] }) => trade_time);
+        expect(tradeTimes).toEqual(tradeTimes.toSorted((a, b) => a - b));
+        for (const [index, { cause, trade_time }] of published.entries())
+          if (cause !== 'correction' && trade_time !== undefined)
+            expect(trade_time).toBeGreaterThanOrEqual(published[index - 1]?.trade_time ?? AT);
+      }
+      expect(gateways.cancelledAgain).toEqual([]);
     }),
+    { numRuns: 1_000 },
   );
 });

@@ -54,6 +54,27 @@ it.each([
   expect(sidesAfter(event, 90, 200, close)).toEqual({ price: 100, bid: 90, ask: 200 });
 });
 
+it('is replaced by a newer band, and not by an older one that arrives late', () => {
+  const book = new PriceBook();
+  book.setBand({ ...band, timestamp: AT + 10 });
+  expect(book.setBand({ ...band, limit_up: 200, timestamp: AT + 9 })).toBe('late');
+  expect(book.apply({ ...quote(99, 106), timestamp: AT + 11 } as QuoteEvent)).toBe('unpriced');
+  book.interrupt();
+  expect(book.setBand({ ...band, timestamp: AT + 9 })).toBe('late');
+  // The venue sends its last band again.
+  expect(book.setBand({ ...band, timestamp: AT + 10 })).toBeUndefined();
+  expect(book.setBand({ ...band, limit_up: 106, timestamp: AT + 12 })).toBeUndefined();
+  expect(book.apply({ ...quote(99, 106), timestamp: AT + 13 } as QuoteEvent)).toMatchObject({ ask: 106 });
+});
+
+it('is not in force if the venue sends it after regular trading hours', () => {
+  const close = Date.UTC(2026, 0, 2, 21);
+  const book = new PriceBook();
+  book.apply({ ...quote(90, 200), timestamp: close - 1 } as QuoteEvent);
+  expect(book.setBand({ ...band, timestamp: close })).toBeUndefined();
+  expect(book.bandsEndedBy(close + 86_400_000)).toEqual([]);
+});
+
 it('never leaves out a trade: the Plan exempts auctions, and reports can be late', () => {
   const book = new PriceBook();
   book.setBand(band);

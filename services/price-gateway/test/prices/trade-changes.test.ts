@@ -49,6 +49,7 @@ it('takes a cancelled trade back: the price is what it was before', () => {
     cause: 'correction',
     timestamp: LATER,
     trade_time: AT + 2,
+    trades_until: AT + 3,
     bid: 99,
     bid_size: 2,
     ask: 101,

@@ -22,11 +22,17 @@ const schema = z.object({
   /** What caused this message. `correction`: the venue corrected or cancelled the last trade. */
   cause: z.enum(['trade', 'quote', 'correction']).optional(),
   /**
-   * When the last trade and the quote happened, if known. Neither goes back from one message to the next, except that a
-   * correction can restore an earlier trade, or leave none.
+   * When the last known trade and quote happened, also if an earlier gateway received them, or if the quote may have
+   * been withdrawn since. Neither goes back from one message to the next, except that a correction can restore an
+   * earlier trade, or leave none.
    */
   trade_time: time.optional(),
   quote_time: time.optional(),
+  /**
+   * Unix milliseconds. Trades up to this time are not the price of the next gateway if the venue sends them again: the
+   * venue has cancelled or corrected the newest one, or this gateway has received none.
+   */
+  trades_until: time.optional(),
   /** Best bid and ask with their sizes, if known. */
   bid: z.number().optional(),
   ask: z.number().optional(),
@@ -75,6 +81,7 @@ function isPrice(data: unknown): boolean {
       case 'size':
       case 'trade_time':
       case 'quote_time':
+      case 'trades_until':
         if (!isQuantity(value)) return false;
         break;
       case 'venue':

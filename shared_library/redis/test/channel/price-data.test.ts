@@ -24,7 +24,7 @@ const value = fc.oneof(
 );
 const field = fc.constantFrom(
   ...['bid', 'ask', 'bid_size', 'ask_size', 'size', 'venue', 'source', 'note'],
-  ...['cause', 'trade_time', 'quote_time'],
+  ...['cause', 'trade_time', 'quote_time', 'trades_until'],
 );
 const validPrice = { symbol: 'AAPL', price: 1, timestamp: 2 };
 /** Mostly valid payloads, so that the schema often accepts and often rejects. */
