@@ -11,7 +11,7 @@ import {
 } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { Feed } from './feeds/feed.ts';
-import type { SessionTimes } from './session/active-session.ts';
+import type { SessionTimes } from './session/session-times.ts';
 
 export interface GatewayOptions extends Partial<SessionTimes> {
   /** Creates the feed. Called at the start, so that errors show early, and again for each further active session. */

@@ -219,7 +219,7 @@ class PriceGateway implements Gateway {
 
   /** The lease can be lost while the feed is created; the feed is then kept for the next session. */
   async #startSession(token: number): Promise<void> {
-    const { createFeed, connection, channel, symbolLimit, holder, logger } = this.#options;
+    const { createFeed, connection, channel, clock, symbolLimit, holder, logger } = this.#options;
     const feed = await (this.#preparedFeed ?? createFeed());
     this.#preparedFeed = undefined;
     const holdsLease = () => this.#lease.token === token;
@@ -228,7 +228,7 @@ class PriceGateway implements Gateway {
     const [counters, warnings] = [this.#counters, this.#warnings];
     const earlier = new EarlierStatuses({ connection, channel, warnings });
     const [book] = await Promise.all([
-      createContinuedBook({ connection, channel, venue, warnings }),
+      createContinuedBook({ connection, channel, venue, clock, warnings }),
       this.#demandReader.read(),
       earlier.read(),
     ]);
@@ -249,6 +249,7 @@ class PriceGateway implements Gateway {
       demand: this.#demand,
       symbolLimit,
       times: this.#options,
+      clock,
       counters,
       logger,
       warnings,

@@ -47,6 +47,8 @@ export interface MappedStatus {
   readonly market: 'halted' | 'trading';
   /** The venue's reason, such as its code; at most 1,000 characters. */
   readonly detail?: string;
+  /** When it happened, Unix milliseconds. With it, a status that is older than the last one changes nothing. */
+  readonly timestamp?: number;
 }
 
 /** One item of information in a frame. */

@@ -168,8 +168,11 @@ const RULES: Readonly<Record<VenueEvent['kind'], readonly Field[]>> = {
     ['reason', optional(oneOf('cancel', 'error'))],
     ['timestamp', TIME],
   ],
-  halt: [['detail', optional(DETAIL)]],
-  resume: [],
+  halt: [
+    ['detail', optional(DETAIL)],
+    ['timestamp', optional(TIME)],
+  ],
+  resume: [['timestamp', optional(TIME)]],
   band: [
     ['limit_down', optional(PRICE)],
     ['limit_up', optional(PRICE)],

@@ -78,12 +78,16 @@ interface HaltEvent {
   readonly symbol: string;
   /** The venue's reason, such as its code. */
   readonly detail?: string;
+  /** When it was halted, Unix milliseconds, if the venue says so. */
+  readonly timestamp?: number;
 }
 
 /** The venue has resumed trading in an instrument. */
 interface ResumeEvent {
   readonly kind: 'resume';
   readonly symbol: string;
+  /** When it was resumed, Unix milliseconds, if the venue says so. */
+  readonly timestamp?: number;
 }
 
 /** A change of whether an instrument can be traded. */

@@ -1,7 +1,7 @@
 // Tracks the status of each instrument and finds the changes to publish on INSTRUMENT_STATUS.
 
 import type { BandEvent } from '@tickbus/capture';
-import type { InstrumentStatus } from 'tickbus';
+import { type Clock, type InstrumentStatus, systemClock } from 'tickbus';
 import type { Refusal } from '../feeds/feed.ts';
 import { type MarketState, MarketStates } from './market-states.ts';
 import { isSymbol } from './symbol.ts';
@@ -9,16 +9,16 @@ import { isSymbol } from './symbol.ts';
 type Status = Pick<InstrumentStatus, 'state'> & MarketState;
 
 /** A status of an earlier gateway. */
-export type EarlierStatus = Pick<InstrumentStatus, 'symbol' | 'market' | 'detail'>;
+export type EarlierStatus = Pick<InstrumentStatus, 'symbol' | 'market' | 'detail' | 'halted_at'>;
 
-export type InstrumentChange = Status & { readonly symbol: string };
+export type InstrumentChange = Status & Pick<InstrumentStatus, 'symbol' | 'state_for_ms'>;
 
 /**
  * A reported status. `interrupted`: reported as `subscribed` before the connection was lost, or reported by an earlier
- * gateway, or lost. Not published.
+ * gateway, or lost. Not published. `since`: monotonic time of the first report of the state.
  */
 type ReportedStatus =
-  | Status
+  | (Status & { readonly since: number })
   | ({ readonly state: 'interrupted' } & { readonly [Field in keyof MarketState]?: never });
 
 const INTERRUPTED: ReportedStatus = { state: 'interrupted' };
@@ -39,9 +39,15 @@ export class InstrumentTracker {
   readonly #refusals = new Map<string, Status>();
   /** Symbols whose messages the gateway cannot understand. */
   #unreadable: ReadonlyMap<string, Status> = new Map();
-  readonly #markets = new MarketStates();
+  readonly #markets: MarketStates;
   /** Symbols whose status may have changed since `takeChanges` checked it. */
   readonly #unchecked = new Set<string>();
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
+
+  constructor(clock: Pick<Clock, 'now' | 'monotonic'> = systemClock) {
+    this.#clock = clock;
+    this.#markets = new MarketStates(clock);
+  }
 
   get requestedCount(): number {
     return this.#requested.size;
@@ -62,9 +68,9 @@ export class InstrumentTracker {
    *   there is one: the last price that Redis keeps is still void
    */
   inherit(statuses: Iterable<EarlierStatus>): void {
-    for (const { symbol, market, detail } of statuses) {
+    for (const { symbol, market, detail, halted_at } of statuses) {
       if (this.#reported.has(symbol)) continue;
-      if (market === 'halted') this.#markets.inheritHalt(symbol, detail);
+      if (market === 'halted') this.#markets.inheritHalt(symbol, detail, halted_at);
       if (market === 'no_price') this.#markets.setPriced(symbol, false);
       this.#reported.set(symbol, INTERRUPTED);
       this.#unchecked.add(symbol);
@@ -134,20 +140,25 @@ export class InstrumentTracker {
     return this.#note(band.symbol, this.#markets.setBand(band));
   }
 
-  /** The venue has halted the instrument. @param detail the venue's reason */
-  halt(symbol: string, detail?: string): void {
-    this.#markets.halt(symbol, detail);
-    this.#note(symbol, true);
+  /** The venue has halted the instrument: see `MarketStates`. */
+  halt(symbol: string, detail?: string, at?: number): boolean {
+    return this.#note(symbol, this.#markets.halt(symbol, detail, at));
   }
 
-  /** The venue has resumed trading. */
-  resume(symbol: string): void {
-    this.#note(symbol, this.#markets.resume(symbol));
+  /** The venue has resumed trading: see `MarketStates`. */
+  resume(symbol: string, at?: number): boolean {
+    return this.#note(symbol, this.#markets.resume(symbol, at));
   }
 
   /** The venue reported a trade. Returns whether that ends a halt, because its end may have been missed. */
-  traded(symbol: string): boolean {
-    return this.#note(symbol, this.#markets.traded(symbol));
+  traded(symbol: string, at: number): boolean {
+    return this.#note(symbol, this.#markets.traded(symbol, at));
+  }
+
+  /** See `MarketStates`. */
+  forgetTimes(): void {
+    this.#markets.forgetTimes();
+    for (const symbol of this.#reported.keys()) this.#unchecked.add(symbol);
   }
 
   /** The connection is lost, so no subscription is acknowledged any more. */
@@ -187,9 +198,12 @@ export class InstrumentTracker {
     const now = this.#statusOf(symbol);
     const before = this.#reported.get(symbol);
     if (now === undefined || isEqual(now, before)) return undefined;
-    if (now.state !== 'unsubscribed') this.#reported.set(symbol, now);
-    else if (!this.#reported.delete(symbol)) return undefined;
-    return { symbol, ...now };
+    if (now.state === 'unsubscribed') return this.#reported.delete(symbol) ? { symbol, ...now } : undefined;
+    const time = this.#clock.monotonic();
+    const since = before?.state === now.state ? before.since : time;
+    this.#reported.set(symbol, { ...now, since });
+    const forMs = Math.floor(time - since);
+    return { symbol, ...now, ...(forMs > 0 && { state_for_ms: forMs }) };
   }
 
   /**
@@ -232,6 +246,7 @@ function isEqual(now: Status, before: ReportedStatus | undefined): boolean {
     now.state === before?.state &&
     now.market === before.market &&
     now.detail === before.detail &&
+    now.halted_at === before.halted_at &&
     now.limit_down === before.limit_down &&
     now.limit_up === before.limit_up
   );

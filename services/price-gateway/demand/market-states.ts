@@ -1,15 +1,20 @@
 // The state of the instruments at the venue: halted, without a price, and their price bands.
 
 import type { BandEvent } from '@tickbus/capture';
-import { type InstrumentStatus, MAX_CHANNEL_KEYS } from 'tickbus';
+import { type Clock, type InstrumentStatus, MAX_CHANNEL_KEYS } from 'tickbus';
 
 /** A part of the status of a subscribed instrument. */
-export type MarketState = Pick<InstrumentStatus, 'market' | 'detail' | 'limit_down' | 'limit_up'>;
+export type MarketState = Pick<
+  InstrumentStatus,
+  'market' | 'detail' | 'halted_at' | 'limit_down' | 'limit_up'
+>;
 
 type Band = Pick<InstrumentStatus, 'limit_down' | 'limit_up'>;
 
 interface Halt {
   readonly detail: string | undefined;
+  /** When the venue halted the instrument, Unix milliseconds, if it says so. */
+  readonly at: number | undefined;
   /** Whether the feed, or the subscription, was interrupted since: the end of the halt may have been missed. */
   readonly mayHaveEnded: boolean;
 }
@@ -18,6 +23,13 @@ export class MarketStates {
   readonly #halts = new Map<string, Halt>();
   readonly #unpriced = new Set<string>();
   readonly #bands = new Map<string, Band>();
+  /** By symbol, when the last halt began or ended, Unix milliseconds. Halts and resumptions before are late. */
+  readonly #changedAt = new Map<string, number>();
+  readonly #clock: Pick<Clock, 'now'>;
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
+  }
 
   /** Whether the instrument is halted or has no price. */
   has(symbol: string): boolean {
@@ -28,8 +40,15 @@ export class MarketStates {
   of(symbol: string): MarketState {
     const band = this.#bands.get(symbol);
     const halt = this.#halts.get(symbol);
-    if (halt !== undefined)
-      return { ...band, market: 'halted', ...(halt.detail !== undefined && { detail: halt.detail }) };
+    if (halt !== undefined) {
+      const { detail, at } = halt;
+      return {
+        ...band,
+        market: 'halted',
+        ...(detail !== undefined && { detail }),
+        ...(at !== undefined && { halted_at: at }),
+      };
+    }
     return { ...band, ...(this.#unpriced.has(symbol) && { market: 'no_price' }) };
   }
 
@@ -46,24 +65,36 @@ export class MarketStates {
     return true;
   }
 
-  /** @param detail the venue's reason */
-  halt(symbol: string, detail?: string): void {
-    this.#halts.set(symbol, { detail, mayHaveEnded: false });
+  /**
+   * Returns false if that is late.
+   *
+   * @param detail the venue's reason
+   * @param at Unix milliseconds, if the venue says so
+   */
+  halt(symbol: string, detail?: string, at?: number): boolean {
+    if (!this.#advance(symbol, at)) return false;
+    this.#halts.set(symbol, { detail, at, mayHaveEnded: false });
+    return true;
   }
 
   /** A halt that an earlier gateway reported. Its end may have been missed. */
-  inheritHalt(symbol: string, detail: string | undefined): void {
-    this.#halts.set(symbol, { detail, mayHaveEnded: true });
+  inheritHalt(symbol: string, detail: string | undefined, at: number | undefined): void {
+    this.#advance(symbol, at);
+    this.#halts.set(symbol, { detail, at, mayHaveEnded: true });
   }
 
-  /** Returns whether the instrument was halted. */
-  resume(symbol: string): boolean {
+  /** Returns false if that is late. @param at Unix milliseconds, if the venue says so */
+  resume(symbol: string, at?: number): boolean {
+    if (!this.#advance(symbol, at)) return false;
+    this.#halts.delete(symbol);
+    return true;
+  }
+
+  /** A later trade ends a halt whose end may have been missed. Returns whether it did. @param at Unix milliseconds */
+  traded(symbol: string, at: number): boolean {
+    const halt = this.#halts.get(symbol);
+    if (halt === undefined || !halt.mayHaveEnded || at <= (halt.at ?? Number.NEGATIVE_INFINITY)) return false;
     return this.#halts.delete(symbol);
-  }
-
-  /** A trade ends a halt whose end may have been missed. Returns whether it did. */
-  traded(symbol: string): boolean {
-    return this.#halts.get(symbol)?.mayHaveEnded === true && this.#halts.delete(symbol);
   }
 
   /** Returns whether that is a change. */
@@ -80,6 +111,13 @@ export class MarketStates {
     for (const [symbol, halt] of this.#halts) this.#halts.set(symbol, { ...halt, mayHaveEnded: true });
   }
 
+  /** Times from before do not matter any more: a recording begins. The ends of halts and bands may be missed. */
+  forgetTimes(): void {
+    this.interrupt();
+    this.#changedAt.clear();
+    for (const [symbol, halt] of this.#halts) this.#halts.set(symbol, { ...halt, at: undefined });
+  }
+
   /**
    * The subscriptions to all other instruments end. Their halts and missing prices are kept: the venue does not report
    * them again to who requests the instrument again, and Redis keeps the last price.
@@ -87,11 +125,19 @@ export class MarketStates {
   retain(symbols: ReadonlySet<string>): void {
     for (const [symbol, halt] of this.#halts)
       if (!symbols.has(symbol)) this.#halts.set(symbol, { ...halt, mayHaveEnded: true });
-    for (const kept of [this.#halts, this.#unpriced])
+    for (const kept of [this.#halts, this.#unpriced, this.#changedAt])
       for (const symbol of kept.keys()) {
         if (kept.size <= MAX_CHANNEL_KEYS) break;
         if (!symbols.has(symbol)) kept.delete(symbol);
       }
     for (const symbol of this.#bands.keys()) if (!symbols.has(symbol)) this.#bands.delete(symbol);
+  }
+
+  /** Returns false if that is late. A time in the future counts as the present, so that it makes nothing else late. */
+  #advance(symbol: string, at: number | undefined): boolean {
+    if (at === undefined) return true;
+    if (at < (this.#changedAt.get(symbol) ?? Number.NEGATIVE_INFINITY)) return false;
+    this.#changedAt.set(symbol, Math.min(at, this.#clock.now()));
+    return true;
   }
 }

@@ -160,12 +160,18 @@ function readItem(item: FrameItem, events: VenueEvent[], listener: ItemListener)
 const KINDS =
   'trade, quote, correction, cancel, status, heartbeat, ignore, send, subscribed, refused or error';
 
-function tradingEventOf({ market, symbol, detail }: MappedStatus): UncheckedEvent<'halt' | 'resume'> {
+function tradingEventOf(item: MappedStatus): UncheckedEvent<'halt' | 'resume'> {
+  const { market, symbol, detail, timestamp } = item;
   if (market !== 'halted' && market !== 'trading') {
     const rule = 'market of a status item must be halted or trading';
     throw new TypeError(`${rule}, but was ${describeValue(market)}`);
   }
-  return { kind: market === 'halted' ? 'halt' : 'resume', symbol, ...(detail !== undefined && { detail }) };
+  return {
+    kind: market === 'halted' ? 'halt' : 'resume',
+    symbol,
+    ...(detail !== undefined && { detail }),
+    ...(timestamp !== undefined && { timestamp }),
+  };
 }
 
 function kindOf(item: unknown): unknown {

@@ -1,6 +1,6 @@
 // Creates the price book of a new gateway, which continues where an earlier one ended.
 
-import { type Connection, type PriceChannel, price } from 'tickbus';
+import { type Clock, type Connection, type PriceChannel, price } from 'tickbus';
 import { readStored } from 'tickbus/admin';
 import { z } from 'zod';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
@@ -12,6 +12,7 @@ export interface ContinuedBookOptions {
   readonly connection: Connection;
   readonly channel: PriceChannel;
   readonly venue: string | undefined;
+  readonly clock: Clock;
   readonly warnings: RateLimitedLog;
 }
 
@@ -20,9 +21,10 @@ export async function createContinuedBook({
   connection,
   channel,
   venue,
+  clock,
   warnings,
 }: ContinuedBookOptions): Promise<PriceBook> {
-  const book = new PriceBook(venue);
+  const book = new PriceBook(venue, () => clock.now());
   book.continueFrom(await readLastPrices(connection.publishing, channel, warnings));
   return book;
 }

@@ -1,6 +1,6 @@
 // Runs the feed while the gateway holds the lease: publishes its prices, its status and the status of each instrument.
 
-import type { FeedStatus, InstrumentStatus, Logger, PriceChannel } from 'tickbus';
+import type { Clock, FeedStatus, InstrumentStatus, Logger, PriceChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
@@ -16,21 +16,7 @@ import { FeedEvents } from './feed-events.ts';
 import { identityOf } from './feed-guard.ts';
 import { FeedHealth } from './feed-health.ts';
 import { InstrumentPublisher } from './instrument-publisher.ts';
-
-/** All values are milliseconds. */
-export interface SessionTimes {
-  /** Interval of the status heartbeat. Default: a sixth of `leaseTtlMs`. */
-  readonly statusIntervalMs: number;
-  /** A live feed without a frame for this long is reported as `silent`. */
-  readonly silentAfterMs: number;
-  /** A live feed without a frame for this long is reconnected; 0 disables this. */
-  readonly reconnectSilentMs: number;
-  /** Delay before the first connection, so that the broker can release the connection of a crashed gateway. */
-  readonly brokerReleaseMs: number;
-  /** Delay before the first retry; doubles with every failure, up to `maxRetryMs`. */
-  readonly retryMs: number;
-  readonly maxRetryMs: number;
-}
+import type { SessionTimes } from './session-times.ts';
 
 export interface ActiveSessionOptions {
   /** Must not be started yet. The session starts and closes it. */
@@ -52,6 +38,7 @@ export interface ActiveSessionOptions {
   /** Maximum number of instruments to request from the broker. */
   readonly symbolLimit: number;
   readonly times: SessionTimes;
+  readonly clock: Clock;
   readonly counters: Counters;
   readonly logger: Logger;
   readonly warnings: RateLimitedLog;
@@ -63,7 +50,7 @@ export interface ActiveSessionOptions {
  */
 export class ActiveSession {
   readonly #options: ActiveSessionOptions;
-  readonly #instruments = new InstrumentTracker();
+  readonly #instruments: InstrumentTracker;
   readonly #statuses: InstrumentPublisher;
   readonly #events: FeedEvents;
   readonly #health: FeedHealth;
@@ -78,6 +65,7 @@ export class ActiveSession {
   constructor(options: ActiveSessionOptions) {
     const { feed, times } = options;
     this.#options = options;
+    this.#instruments = new InstrumentTracker(options.clock);
     this.#statuses = new InstrumentPublisher({
       ...options,
       instruments: this.#instruments,
@@ -132,6 +120,7 @@ export class ActiveSession {
     this.syncDemand();
     this.#heartbeat = setInterval(() => {
       this.#health.check();
+      this.#events.endBands();
       this.#statuses.publishMissing();
       this.#publishStatus();
     }, times.statusIntervalMs);
@@ -146,7 +135,7 @@ export class ActiveSession {
       onUnrequested: (events, example) => this.#events.drop('unrequested', events, example),
       onInvalidFrame: (reason, symbols) => this.#onInvalidFrame(reason, symbols),
       onState: (state) => this.#onState(state),
-      onRecordingBegins: () => this.#options.book.forgetAll(),
+      onRecordingBegins: () => this.#events.forgetAll(),
       onSubscribed: (symbols) => {
         this.#instruments.acknowledge(symbols);
         this.#options.trades?.acknowledge(symbols);
@@ -181,6 +170,7 @@ export class ActiveSession {
 
   /** Takes over the statuses of an earlier gateway. Symbols that nobody requests are reported as `unsubscribed`. */
   inherit(statuses: readonly InstrumentStatus[]): void {
+    this.#options.book.inherit(statuses);
     this.#instruments.inherit(statuses);
     this.#statuses.publishChanges();
   }

@@ -6,7 +6,9 @@ import {
   type MarketEvent,
   problemOf,
   type TradeChange,
+  type TradingEvent,
 } from '@tickbus/capture';
+import type { Clock } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import type { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { FeedEvent } from '../feeds/feed.ts';
@@ -15,6 +17,7 @@ import type { Counters, DropReason } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import type { SessionTrades } from '../trades/session-trades.ts';
+import { VenueTime } from './venue-time.ts';
 
 export interface FeedEventsOptions {
   /** Must be new. */
@@ -29,6 +32,7 @@ export interface FeedEventsOptions {
   readonly onUnderstood: (symbol: string) => void;
   /** An event was dropped because it is not valid. @param reason a sentence */
   readonly onInvalid: (reason: string, symbols: readonly string[]) => void;
+  readonly clock: Clock;
   readonly counters: Counters;
   readonly warnings: RateLimitedLog;
 }
@@ -44,6 +48,7 @@ const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
 export class FeedEvents {
   readonly #options: FeedEventsOptions;
   readonly #book: PriceBook;
+  readonly #venueTime = new VenueTime();
 
   constructor(options: FeedEventsOptions) {
     this.#options = options;
@@ -51,21 +56,19 @@ export class FeedEvents {
   }
 
   apply(events: readonly FeedEvent[]): void {
-    const { instruments, trades, onStatusChange } = this.#options;
+    const { trades, clock } = this.#options;
     trades?.onFrame(events);
+    const now = clock.now();
     for (const event of events) {
       if (!isValidEvent(event)) {
         this.#dropInvalid(event, problemOf(event));
         continue;
       }
+      if (event.timestamp !== undefined) this.#venueTime.observe(event.timestamp, now);
       switch (event.kind) {
         case 'halt':
-          instruments.halt(event.symbol, event.detail && printable(event.detail, MAX_DETAIL));
-          onStatusChange();
-          break;
         case 'resume':
-          instruments.resume(event.symbol);
-          onStatusChange();
+          this.#applyStatus(event);
           break;
         case 'band':
           this.#applyBand(event);
@@ -91,14 +94,41 @@ export class FeedEvents {
     this.#options.trades?.interrupt();
   }
 
+  /** Bands end with regular trading hours, also if the venue sends nothing more. Called with every heartbeat. */
+  endBands(): void {
+    const time = this.#venueTime.at(this.#options.clock.now());
+    for (const end of this.#book.bandsEndedBy(time)) this.#applyBand(end);
+  }
+
+  /** A recording begins, whose times may be earlier than those of the events before. */
+  forgetAll(): void {
+    const { instruments, onStatusChange } = this.#options;
+    this.#book.forgetAll();
+    this.#venueTime.forget();
+    instruments.forgetTimes();
+    onStatusChange();
+  }
+
   /** Forgets the prices of all other instruments. */
   retain(symbols: ReadonlySet<string>): void {
     this.#book.retain(symbols);
   }
 
+  #applyStatus(event: TradingEvent): void {
+    const { instruments, onStatusChange } = this.#options;
+    const { kind, symbol, timestamp } = event;
+    const detail = kind === 'halt' ? event.detail && printable(event.detail, MAX_DETAIL) : undefined;
+    const isNewest =
+      kind === 'halt' ? instruments.halt(symbol, detail, timestamp) : instruments.resume(symbol, timestamp);
+    if (isNewest) onStatusChange();
+    else this.drop('late', 1, symbol);
+  }
+
   #applyBand(event: BandEvent): void {
     const { publisher, instruments, onStatusChange } = this.#options;
     const price = this.#book.setBand(event);
+    if (price === 'invalid') return this.#dropInvalid(event, 'the symbol of a band is malformed');
+    if (price === 'late' || price === 'limit') return this.drop(price, 1, event.symbol);
     if (typeof price === 'object') publisher.publishPrice(price);
     const hasNewPrice = price !== undefined && instruments.setPriced(event.symbol, price !== 'unpriced');
     if (instruments.setBand(event) || hasNewPrice) onStatusChange();
@@ -115,7 +145,7 @@ export class FeedEvents {
     else this.drop(price, 1, symbol);
     if (event.kind !== 'quote' && price !== 'limit') trades?.add(event);
     if (typeof price === 'string' && !isUnpriced) return;
-    const hasResumed = kind === 'trade' && instruments.traded(symbol);
+    const hasResumed = kind === 'trade' && instruments.traded(symbol, event.timestamp);
     if (instruments.setPriced(symbol, !isUnpriced) || hasResumed) onStatusChange();
   }
 

@@ -2,10 +2,12 @@
 // gateway, real Redis, subscriber.
 
 import type { BandEvent, CancelEvent, CorrectionEvent, TradeEvent } from '@tickbus/capture';
-import type { InstrumentStatus, Price } from 'tickbus';
+import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
+import { type InstrumentStatus, type Price, systemClock } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { expect, it } from 'vitest';
+import type { GatewayOptions } from '../gateway-options.ts';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
 import { AT, collect, quote, ReceivedValues, SILENT, trade } from './gateway.fixture.ts';
 
@@ -25,8 +27,8 @@ function cancel(n: number): CancelEvent {
 }
 
 /** A gateway of AAPL, and a bot. */
-async function startBot() {
-  const gateway = await testbed.startGateway({ symbols: ['AAPL'] });
+async function startBot(options: Partial<GatewayOptions> = {}) {
+  const gateway = await testbed.startGateway({ symbols: ['AAPL'], ...options });
   await testbed.nextStatus('live');
   const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
   testbed.cleanUps.push(() => bot.close());
@@ -148,3 +150,37 @@ it('takes a side back when a new price band leaves it out, also on a market with
   await reaches({ price: 103, bid: 99, cause: 'quote', timestamp: AT + 4 });
   expect(requireFresh().ask).toBeUndefined();
 });
+
+it('a new gateway does not take a trade for the price that was cancelled before, and is sent again', async () => {
+  await testbed.broker.close();
+  testbed.broker = await startSimulatedBroker({ source: testbed.market, resentTrades: 5 });
+  const { reaches, gateway } = await startBot();
+  testbed.market.push(numbered(1), numbered(2), numbered(3));
+  await reaches({ price: 103 });
+  testbed.market.push(cancel(3));
+  await reaches({ price: 102, trades_until: AT + 3 });
+  await gateway.stop();
+  const published = testbed.prices.all.length;
+  const next = await testbed.startGateway({ symbols: ['AAPL'] });
+  await expect.poll(() => next.stats.dropped.late, { timeout: 50_000 }).toBe(3);
+  testbed.market.push(numbered(4));
+  await testbed.prices.until(({ data }) => data.price === 104);
+  expect(testbed.prices.all.slice(published).map(({ data }) => data.price)).toEqual([104]);
+}, 60_000);
+
+it('ends a band at 16:00 in New York, and tells bots that join later that the subscription went on', async () => {
+  let aheadMs = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+  const { instruments, reaches } = await startBot({ clock });
+  const band: BandEvent = { kind: 'band', symbol: 'AAPL', limit_down: 95, limit_up: 105, timestamp: AT };
+  testbed.market.push(numbered(1), band, { ...quote(99, 106), timestamp: AT + 2 } as ReturnType<
+    typeof quote
+  >);
+  await reaches({ price: 101, bid: 99 });
+  const reported = await instruments.until(({ limit_up }) => limit_up !== undefined);
+  aheadMs = 6 * 3_600_000;
+  const from = instruments.all.indexOf(reported) + 1;
+  const ended = await instruments.until(({ limit_up }) => limit_up === undefined, from);
+  expect(ended.state_for_ms).toBeGreaterThan(0);
+  await reaches({ bid: 99, ask: 106, cause: 'quote', timestamp: Date.UTC(2026, 0, 2, 21) });
+}, 60_000);

@@ -123,8 +123,13 @@ it.each(['A', 'B'])('on tape %s, takes a limit that is reached or left for no en
 it('reads halts and their ends', () => {
   const status = { T: 's', S: 'AAPL', sm: 'Trading Halt', rc: 'T12', rm: 'Information', t: TRADE.t };
   expect(eventsOf({ ...status, sc: 'H' }, { ...status, sc: 'Q' }, { ...status, sc: 'T' })).toEqual([
-    { kind: 'halt', symbol: 'AAPL', detail: 'Trading Halt, T12, Information' },
-    { kind: 'resume', symbol: 'AAPL' },
+    {
+      kind: 'halt',
+      symbol: 'AAPL',
+      detail: 'Trading Halt, T12, Information',
+      timestamp: Date.UTC(2021, 1, 22, 15, 51, 44, 208),
+    },
+    { kind: 'resume', symbol: 'AAPL', timestamp: Date.UTC(2021, 1, 22, 15, 51, 44, 208) },
   ]);
 });
 

@@ -1,7 +1,9 @@
 // The reported status of each instrument: once per change, and again after each reconnect to the broker.
 
+import { ManualClock } from 'tickbus/testing';
 import { expect, it } from 'vitest';
 import { InstrumentTracker } from '../../demand/instrument-tracker.ts';
+import { AT } from '../gateway.fixture.ts';
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 
@@ -143,7 +145,7 @@ it('keeps a halt that an earlier gateway reported, until trading resumes or a tr
     { symbol: 'B', ...halted },
   ]);
   instruments.resume('A');
-  expect(instruments.traded('B')).toBe(true);
+  expect(instruments.traded('B', AT)).toBe(true);
   expect(instruments.takeChanges()).toEqual([
     { symbol: 'A', state: 'subscribed' },
     { symbol: 'B', state: 'subscribed' },
@@ -176,7 +178,43 @@ it('keeps the halt of an instrument that is requested again, until a trade shows
   expect(instruments.takeChanges()).toEqual([
     { symbol: 'A', state: 'subscribed', market: 'halted', detail: 'T1' },
   ]);
-  expect(instruments.traded('A')).toBe(true);
+  expect(instruments.traded('A', AT)).toBe(true);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+});
+
+it('a trade from before a halt does not end it, also after a takeover', () => {
+  const former = served('A');
+  former.halt('A', 'T1', AT);
+  const [status] = former.takeChanges();
+  expect(status).toMatchObject({ market: 'halted', halted_at: AT });
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(['A'], NO_LIMIT);
+  instruments.inherit(status === undefined ? [] : [status]);
+  instruments.acknowledge(['A']);
+  expect(instruments.traded('A', AT - 1)).toBe(false);
+  expect(instruments.resume('A', AT - 1)).toBe(false);
+  expect(instruments.takeChanges()).toMatchObject([{ market: 'halted', halted_at: AT }]);
+  expect(instruments.traded('A', AT + 1)).toBe(true);
+});
+
+it('says how long the state has lasted if something else changes', async () => {
+  const clock = new ManualClock();
+  const instruments = new InstrumentTracker(clock);
+  instruments.setRequested(['A'], NO_LIMIT);
+  instruments.acknowledge(['A']);
+  const band = { kind: 'band', symbol: 'A', limit_up: 5, timestamp: AT } as const;
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+  for (const [limit_up, state_for_ms] of [
+    [5, 1_000],
+    [6, 2_000],
+  ] as const) {
+    await clock.advance(1_000);
+    instruments.setBand({ ...band, limit_up });
+    expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed', limit_up, state_for_ms }]);
+  }
+  // The connection was lost.
+  instruments.disconnect();
+  instruments.acknowledge(['A']);
   expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
 });
 
@@ -184,9 +222,9 @@ it('a trade does not end a halt while the feed is connected', () => {
   const instruments = served('A');
   instruments.takeChanges();
   instruments.halt('A');
-  expect(instruments.traded('A')).toBe(false);
+  expect(instruments.traded('A', AT)).toBe(false);
   instruments.disconnect();
-  expect(instruments.traded('A')).toBe(true);
+  expect(instruments.traded('A', AT)).toBe(true);
 });
 
 it('under *, reports an instrument that no bot names while it is halted', () => {

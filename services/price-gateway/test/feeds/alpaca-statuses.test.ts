@@ -16,9 +16,9 @@ it('reports halts with their reason, and their ends', async () => {
   market.push({ ...status, code: 'T' });
   await observed.trading.until(({ kind }) => kind === 'resume');
   expect(observed.trading.all).toEqual([
-    { kind: 'halt', symbol: 'AAPL', detail: 'Trading Halt, T1, News Pending' },
-    { kind: 'halt', symbol: 'AAPL', detail: 'Volatility Trading Pause' },
-    { kind: 'resume', symbol: 'AAPL' },
+    { kind: 'halt', symbol: 'AAPL', detail: 'Trading Halt, T1, News Pending', timestamp: AT },
+    { kind: 'halt', symbol: 'AAPL', detail: 'Volatility Trading Pause', timestamp: AT },
+    { kind: 'resume', symbol: 'AAPL', timestamp: AT },
   ]);
   expect(observed.events.all).toMatchObject([{ symbol: 'MSFT', price: 100 }]);
 });

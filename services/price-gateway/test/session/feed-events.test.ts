@@ -1,6 +1,7 @@
 // What the gateway makes of the events of a feed: plausible values only, whatever the feed.
 
 import type { Price } from 'tickbus';
+import { ManualClock } from 'tickbus/testing';
 import { expect, it } from 'vitest';
 import { InstrumentTracker } from '../../demand/instrument-tracker.ts';
 import type { FeedEvent } from '../../feeds/feed.ts';
@@ -10,24 +11,44 @@ import { PriceBook } from '../../prices/price-book.ts';
 import { FeedEvents, type FeedEventsOptions } from '../../session/feed-events.ts';
 import { AT, quote, SILENT, trade } from '../gateway.fixture.ts';
 
-/** The result of these events, of which some may be invalid. */
-function apply(...events: object[]) {
+/** What is made of events, by a gateway with this clock. */
+function observed(clock = new ManualClock(AT + 60_000)) {
   const prices: Price[] = [];
   const invalid: string[] = [];
   const counters = new Counters();
   let understood = 0;
+  const instruments = new InstrumentTracker(clock);
+  instruments.setRequested(['AAPL'], 1);
+  instruments.acknowledge(['AAPL']);
   const options: FeedEventsOptions = {
-    book: new PriceBook(),
+    book: new PriceBook(undefined, () => clock.now()),
     publisher: { publishPrice: (price) => prices.push(price) },
-    instruments: new InstrumentTracker(),
+    instruments,
     onStatusChange: () => {},
-    onUnderstood: () => understood++,
+    onUnderstood: () => {
+      understood++;
+    },
     onInvalid: (reason) => invalid.push(reason),
+    clock,
     counters,
     warnings: new RateLimitedLog(SILENT),
   };
-  new FeedEvents(options).apply(events as FeedEvent[]);
-  return { prices, invalid, understood, dropped: counters.dropped };
+  const events = new FeedEvents(options);
+  return {
+    events,
+    apply: (...frame: object[]) => events.apply(frame as FeedEvent[]),
+    prices,
+    /** The status of AAPL, if it has changed. */
+    status: () => instruments.takeChanges().at(-1),
+    counts: () => ({ prices, invalid, understood, dropped: counters.dropped }),
+  };
+}
+
+/** The result of these events, of which some may be invalid. */
+function apply(...events: object[]) {
+  const { apply, counts } = observed();
+  apply(...events);
+  return counts();
 }
 
 const TIME =
@@ -87,4 +108,79 @@ it('understands events that yield no price', () => {
   );
   expect(understood).toBe(4);
   expect(dropped).toMatchObject({ excluded: 1, late: 1, unmatched: 1, invalid: 0 });
+});
+
+const BAND = { kind: 'band', symbol: 'AAPL', limit_down: 95, limit_up: 105, timestamp: AT };
+const CLOSE = Date.UTC(2026, 0, 2, 21);
+
+it.each([
+  ['the venue', 0],
+  ['a venue whose prices are delayed by 15 minutes', 15 * 60_000],
+  ['a recording of another year', 365 * 86_400_000],
+])('ends a price band at 16:00 in New York by the time of %s, without another message', async (_, lag) => {
+  const clock = new ManualClock(AT + lag);
+  const { events, apply, prices, status } = observed(clock);
+  apply({ ...trade(100), timestamp: AT }, BAND, { ...quote(90, 101), timestamp: AT + 1 });
+  expect(status()).toMatchObject({ limit_down: 95, limit_up: 105 });
+  expect(prices.at(-1)).toMatchObject({ ask: 101 });
+  expect(prices.at(-1)).not.toHaveProperty('bid');
+  await clock.advance(CLOSE - AT - 10);
+  events.endBands();
+  expect(status()).toBeUndefined();
+  await clock.advance(10);
+  events.endBands();
+  expect(status()).not.toHaveProperty('limit_up');
+  expect(prices.at(-1)).toMatchObject({ bid: 90, ask: 101, cause: 'quote', timestamp: CLOSE });
+  // It arrives late.
+  apply({ ...BAND, timestamp: CLOSE - 1 });
+  expect(status()).toBeUndefined();
+});
+
+it('does not take the time of a band that arrives late for that of the venue', async () => {
+  const clock = new ManualClock(CLOSE - 10);
+  const { events, apply, status } = observed(clock);
+  apply({ ...trade(100), timestamp: CLOSE - 10 }, BAND);
+  expect(status()).toMatchObject({ limit_up: 105 });
+  await clock.advance(10);
+  events.endBands();
+  expect(status()).not.toHaveProperty('limit_up');
+});
+
+it('neither a band, a halt nor its end replaces a later one', () => {
+  const { apply, status, counts } = observed(new ManualClock(AT + 60_000));
+  const at = (event: object, timestamp: number) => apply({ symbol: 'AAPL', ...event, timestamp });
+  at(BAND, AT + 10);
+  at({ kind: 'halt', detail: 'T1' }, AT + 20);
+  expect(status()).toMatchObject({ market: 'halted', halted_at: AT + 20, limit_up: 105 });
+  at({ ...BAND, limit_up: 120 }, AT + 9);
+  at({ kind: 'resume' }, AT + 19);
+  expect(status()).toBeUndefined();
+  at({ kind: 'resume' }, AT + 30);
+  expect(status()).not.toHaveProperty('market');
+  at({ kind: 'halt', detail: 'T1' }, AT + 20);
+  expect(status()).toBeUndefined();
+  expect(counts().dropped.late).toBe(3);
+  // A venue can leave out the time.
+  apply({ kind: 'halt', symbol: 'AAPL' });
+  expect(status()).toMatchObject({ market: 'halted' });
+});
+
+it('ends a halt whose time was far in the future', () => {
+  const { apply, status } = observed(new ManualClock(AT));
+  apply({ kind: 'halt', symbol: 'AAPL', timestamp: AT + 36_000_000 });
+  expect(status()).toMatchObject({ market: 'halted' });
+  apply({ kind: 'resume', symbol: 'AAPL', timestamp: AT + 1 });
+  expect(status()).not.toHaveProperty('market');
+});
+
+it('honours the events of a recording that begins again', () => {
+  const { events, apply, status, prices } = observed(new ManualClock(AT + 60_000));
+  const recording = [trade(100), BAND, { kind: 'halt', symbol: 'AAPL', timestamp: AT + 20 }];
+  apply(...recording, { kind: 'resume', symbol: 'AAPL', timestamp: AT + 30 });
+  expect(status()).toMatchObject({ limit_up: 105 });
+  events.forgetAll();
+  expect(status()).not.toHaveProperty('limit_up');
+  apply(...recording);
+  expect(status()).toMatchObject({ limit_up: 105, market: 'halted' });
+  expect(prices).toHaveLength(2);
 });
