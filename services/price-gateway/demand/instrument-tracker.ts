@@ -1,7 +1,7 @@
 // Tracks the status of each instrument and finds the changes to publish on INSTRUMENT_STATUS.
 
 import type { BandEvent } from '@tickbus/capture';
-import { type Clock, type InstrumentStatus, systemClock } from 'tickbus';
+import type { Clock, InstrumentStatus } from 'tickbus';
 import type { Refusal } from '../feeds/feed.ts';
 import { type MarketState, MarketStates } from './market-states.ts';
 import { isSymbol } from './symbol.ts';
@@ -44,7 +44,7 @@ export class InstrumentTracker {
   readonly #unchecked = new Set<string>();
   readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
 
-  constructor(clock: Pick<Clock, 'now' | 'monotonic'> = systemClock) {
+  constructor(clock: Pick<Clock, 'now' | 'monotonic'>) {
     this.#clock = clock;
     this.#markets = new MarketStates(clock);
   }
@@ -200,10 +200,10 @@ export class InstrumentTracker {
     if (now === undefined || isEqual(now, before)) return undefined;
     if (now.state === 'unsubscribed') return this.#reported.delete(symbol) ? { symbol, ...now } : undefined;
     const time = this.#clock.monotonic();
-    const since = before?.state === now.state ? before.since : time;
+    const isSameState = before?.state === now.state;
+    const since = isSameState ? before.since : time;
     this.#reported.set(symbol, { ...now, since });
-    const forMs = Math.floor(time - since);
-    return { symbol, ...now, ...(forMs > 0 && { state_for_ms: forMs }) };
+    return { symbol, ...now, ...(isSameState && { state_for_ms: Math.floor(time - since) }) };
   }
 
   /**

@@ -147,7 +147,7 @@ export class ScriptedGateway implements AsyncDisposable {
 
   /** The venue halts trading. @param detail its reason */
   halt(symbol: string, detail?: string): Promise<void> {
-    return this.#setInstrument(symbol, { halt: { detail } });
+    return this.#setInstrument(symbol, { halt: { detail, at: this.clock.now() } });
   }
 
   /** The venue resumes trading. */

@@ -19,7 +19,8 @@ export type ScriptedFeedState = 'connecting' | 'live' | 'silent' | 'degraded' | 
 export interface ScriptedInstrument {
   readonly state: InstrumentStatus['state'];
   readonly detail?: string | undefined;
-  readonly halt?: { readonly detail: string | undefined } | undefined;
+  /** `at`: Unix milliseconds. */
+  readonly halt?: { readonly detail: string | undefined; readonly at: number } | undefined;
   readonly isUnpriced?: boolean;
 }
 
@@ -44,6 +45,8 @@ export class ScriptedSession {
   readonly #publisher: RedisPublisher;
   readonly #intervalMs: number;
   readonly #instruments = new Map<string, ScriptedInstrument>();
+  /** By symbol, the state that was published last, and the monotonic time since when. */
+  readonly #published = new Map<string, { readonly state: string; readonly since: number }>();
   #state: FeedStatus['state'] = 'live';
   #detail: string | undefined;
   #token: number | undefined;
@@ -89,6 +92,7 @@ export class ScriptedSession {
     await this.#heartbeat();
     // The venue confirms each subscription again.
     if (state !== 'live' || isConnected(was)) return;
+    this.#published.clear();
     for (const [symbol, { state: reported }] of this.#instruments)
       if (reported === 'subscribed') await this.#publishInstrument(symbol);
   }
@@ -204,8 +208,19 @@ export class ScriptedSession {
   async #publishInstrument(symbol: string): Promise<void> {
     const instrument = this.#instruments.get(symbol);
     if (instrument === undefined) return;
-    const status = { symbol, ...statusOf(instrument), feed: this.#options.feed, ...this.#about() };
-    await this.#publisher.publish(CHANNELS.INSTRUMENT_STATUS, status);
+    const { clock, feed } = this.#options;
+    const { state } = instrument;
+    const now = clock.monotonic();
+    const before = this.#published.get(symbol);
+    const isSameState = before?.state === state;
+    if (!isSameState) this.#published.set(symbol, { state, since: now });
+    await this.#publisher.publish(CHANNELS.INSTRUMENT_STATUS, {
+      symbol,
+      ...statusOf(instrument),
+      feed,
+      ...this.#about(),
+      ...(isSameState && { state_for_ms: now - before.since }),
+    });
   }
 
   /** Statuses for PRICE_DATA name no channel. */
@@ -227,9 +242,14 @@ function statusOf({
   detail,
   halt,
   isUnpriced,
-}: ScriptedInstrument): Pick<InstrumentStatus, 'state' | 'market' | 'detail'> {
+}: ScriptedInstrument): Pick<InstrumentStatus, 'state' | 'market' | 'detail' | 'halted_at'> {
   const isServed = state === 'subscribed';
   const market = isServed && halt ? 'halted' : isServed && isUnpriced ? 'no_price' : undefined;
   const text = market === 'halted' ? halt?.detail : detail;
-  return { state, ...(market !== undefined && { market }), ...(text !== undefined && { detail: text }) };
+  return {
+    state,
+    ...(market !== undefined && { market }),
+    ...(text !== undefined && { detail: text }),
+    ...(market === 'halted' && halt && { halted_at: halt.at }),
+  };
 }

@@ -8,7 +8,7 @@ import { AT } from '../gateway.fixture.ts';
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 
 function served(...symbols: string[]): InstrumentTracker {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(symbols, NO_LIMIT);
   instruments.acknowledge(symbols);
   instruments.takeChanges();
@@ -16,7 +16,7 @@ function served(...symbols: string[]): InstrumentTracker {
 }
 
 it('reports nothing before the broker answers, then `subscribed` once', () => {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(['A', 'B'], NO_LIMIT);
   expect(instruments.takeChanges()).toEqual([]);
   instruments.acknowledge(['A']);
@@ -26,7 +26,7 @@ it('reports nothing before the broker answers, then `subscribed` once', () => {
 });
 
 it('reports refused and unknown instruments', () => {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(['A', 'B'], NO_LIMIT);
   instruments.refuse({ symbol: 'A', code: 405, reason: 'Too many.', isUnknown: false });
   instruments.refuse({ symbol: 'B', code: undefined, reason: 'No such thing.', isUnknown: true });
@@ -38,7 +38,7 @@ it('reports refused and unknown instruments', () => {
 });
 
 it('does not request malformed symbols from the broker', () => {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   expect(instruments.setRequested(['A', 'B  C', 'x'.repeat(129), 'BTC/USDT:USDT'], NO_LIMIT)).toEqual([
     'A',
     'BTC/USDT:USDT',
@@ -50,7 +50,7 @@ it('does not request malformed symbols from the broker', () => {
 });
 
 it('refuses symbols past the limit, and requests them when there is room', () => {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(['A', 'B'], 1);
   instruments.acknowledge(['A']);
   expect(instruments.takeChanges()).toEqual([
@@ -84,7 +84,7 @@ it('reports symbols that bots request when all symbols are requested', () => {
 });
 
 it('does not report `unsubscribed` for a symbol that it never reported', () => {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(['A'], NO_LIMIT);
   instruments.setRequested([], NO_LIMIT);
   expect(instruments.takeChanges()).toEqual([]);
@@ -106,7 +106,7 @@ it('ignores a refusal of a symbol that nobody requests', () => {
 
 it('checks only the symbols that an event concerns, and at most the given number at once', () => {
   const symbols = Array.from({ length: 60_000 }, (_, index) => `S${index}`);
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(symbols, NO_LIMIT);
   expect(instruments.takeChanges(100)).toEqual([]);
   expect(instruments.hasUnchecked).toBe(true);
@@ -135,7 +135,7 @@ it('ends the statuses of an earlier gateway that nobody requests, and reports th
 });
 
 it('keeps a halt that an earlier gateway reported, until trading resumes or a trade shows that it has', () => {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(['A', 'B'], NO_LIMIT);
   instruments.inherit(['A', 'B'].map((symbol) => ({ symbol, market: 'halted', detail: 'T1' })));
   instruments.acknowledge(['A', 'B']);
@@ -147,13 +147,13 @@ it('keeps a halt that an earlier gateway reported, until trading resumes or a tr
   instruments.resume('A');
   expect(instruments.traded('B', AT)).toBe(true);
   expect(instruments.takeChanges()).toEqual([
-    { symbol: 'A', state: 'subscribed' },
-    { symbol: 'B', state: 'subscribed' },
+    { symbol: 'A', state: 'subscribed', state_for_ms: 0 },
+    { symbol: 'B', state: 'subscribed', state_for_ms: 0 },
   ]);
 });
 
 it('keeps a missing price that an earlier gateway reported, and that of an instrument that is requested again', () => {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(['A'], NO_LIMIT);
   instruments.inherit([{ symbol: 'A', market: 'no_price' }]);
   instruments.acknowledge(['A']);
@@ -164,11 +164,11 @@ it('keeps a missing price that an earlier gateway reported, and that of an instr
   instruments.setRequested(['A'], NO_LIMIT);
   expect(instruments.takeChanges()).toEqual([withoutPrice]);
   expect(instruments.setPriced('A', true)).toBe(true);
-  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed', state_for_ms: 0 }]);
 });
 
 it('keeps the halt of an instrument that is requested again, until a trade shows that it has ended', () => {
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(['A'], NO_LIMIT);
   instruments.acknowledge(['A']);
   instruments.halt('A', 'T1');
@@ -179,7 +179,7 @@ it('keeps the halt of an instrument that is requested again, until a trade shows
     { symbol: 'A', state: 'subscribed', market: 'halted', detail: 'T1' },
   ]);
   expect(instruments.traded('A', AT)).toBe(true);
-  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed', state_for_ms: 0 }]);
 });
 
 it('a trade from before a halt does not end it, also after a takeover', () => {
@@ -187,7 +187,7 @@ it('a trade from before a halt does not end it, also after a takeover', () => {
   former.halt('A', 'T1', AT);
   const [status] = former.takeChanges();
   expect(status).toMatchObject({ market: 'halted', halted_at: AT });
-  const instruments = new InstrumentTracker();
+  const instruments = new InstrumentTracker(new ManualClock(AT));
   instruments.setRequested(['A'], NO_LIMIT);
   instruments.inherit(status === undefined ? [] : [status]);
   instruments.acknowledge(['A']);
