@@ -40,10 +40,10 @@ it.for(CASES)(
     start += 3_600_000;
     lastId += 10_000;
     const venue = await TRADE_VENUES[name]();
-    const { symbol } = venue;
+    const [symbol = ''] = venue.symbols;
     bot = await TradeBot.start(testbed.redis.url, [symbol]);
     const gateway = await testbed.startGateway({ createFeed: () => venue.createFeed(), symbols: [] });
-    await expect.poll(() => venue.isSubscribed).toBe(true);
+    await expect.poll(() => venue.serves(1)).toBe(true);
     const before = newTrades(symbol, 1, last + 20, hasIds);
     venue.send(before);
     await expect.poll(() => bot?.prices).toEqual(before.map(({ price }) => price));
@@ -52,7 +52,7 @@ it.for(CASES)(
     venue.drop();
     const down = await testbed.nextStatus('down', from);
     await testbed.nextStatus('live', testbed.statuses.all.indexOf(down));
-    await expect.poll(() => venue.isSubscribed).toBe(true);
+    await expect.poll(() => venue.serves(1)).toBe(true);
     // In another order, and among them one that happened during the interruption and one that is late.
     const [missed, after] = newTrades(symbol, last + 21, 2, hasIds) as [TradeEvent, TradeEvent];
     const late = {

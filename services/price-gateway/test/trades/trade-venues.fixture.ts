@@ -1,4 +1,4 @@
-// Venues on which a test trades one instrument: in the protocols of the three kinds of live feeds.
+// Venues on which a test trades: in the protocols of the three kinds of live feeds.
 
 import type { TradeEvent } from '@tickbus/capture';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
@@ -15,9 +15,10 @@ import { binanceProtocol } from '../replay/binance-protocol.fixture.ts';
 import { ReplayServer } from '../replay/replay-server.fixture.ts';
 
 export interface TradeVenue {
-  readonly symbol: string;
-  /** Whether a client is connected and has subscribed. */
-  readonly isSubscribed: boolean;
+  /** Six instruments. */
+  readonly symbols: readonly string[];
+  /** Whether one client is connected and has subscribed to `count` instruments, if the venue has subscriptions. */
+  serves(count: number): boolean;
   createFeed(): Promise<Feed>;
   /** Sends trades as one frame, or as several if the venue has one trade a frame. */
   send(trades: readonly TradeEvent[]): void;
@@ -32,10 +33,8 @@ export const TRADE_VENUES: Readonly<Record<'websocket' | 'alpaca' | 'ccxt', () =
     const mapping = { read: (frame: unknown) => frame as FrameItem[] };
     const newest = () => server.sockets.all.at(-1);
     return {
-      symbol: 'AAPL',
-      get isSubscribed() {
-        return newest()?.readyState === 1;
-      },
+      symbols: TICKERS,
+      serves: () => newest()?.readyState === 1,
       createFeed: async () => createWebSocketFeed({ url: server.url, mapping, pingMs: 0 }),
       send: (trades) => newest()?.send(JSON.stringify(trades)),
       drop: () => newest()?.terminate(),
@@ -46,10 +45,8 @@ export const TRADE_VENUES: Readonly<Record<'websocket' | 'alpaca' | 'ccxt', () =
     const broker = await startSimulatedBroker({ source: new ManualMarket() });
     onTestFinished(() => broker.close());
     return {
-      symbol: 'AAPL',
-      get isSubscribed() {
-        return broker.stats.connections === 1;
-      },
+      symbols: TICKERS,
+      serves: () => broker.stats.connections === 1,
       createFeed: async () => createAlpacaFeed({ url: broker.url, ...CREDENTIALS }),
       send: (trades) => broker.faults.sendFrame(MSGPACK.encode(trades.map(toAlpaca))),
       drop: () => broker.faults.drop(),
@@ -60,10 +57,8 @@ export const TRADE_VENUES: Readonly<Record<'websocket' | 'alpaca' | 'ccxt', () =
     const server = await ReplayServer.start(await binanceProtocol());
     onTestFinished(() => server.close());
     return {
-      symbol: 'SUSHI/USDT:USDT',
-      get isSubscribed() {
-        return server.connections === 1 && server.subscribed.length === 1;
-      },
+      symbols: COINS.map((coin) => `${coin}/USDT:USDT`),
+      serves: (count) => server.connections === 1 && server.subscribed.length === count,
       createFeed: () =>
         createCcxtFeed({
           exchange: 'binanceusdm',
@@ -78,6 +73,9 @@ export const TRADE_VENUES: Readonly<Record<'websocket' | 'alpaca' | 'ccxt', () =
   },
 };
 
+const TICKERS = ['AAPL', 'AMZN', 'META', 'MSFT', 'NVDA', 'TSLA'];
+const COINS = ['SUSHI', 'AKRO', 'BTC', 'CTK', 'ETH', 'KEEP'];
+
 const MSGPACK = codecFor('application/msgpack');
 
 function toAlpaca({ symbol, price, size, timestamp, trade_id }: TradeEvent) {
@@ -87,8 +85,9 @@ function toAlpaca({ symbol, price, size, timestamp, trade_id }: TradeEvent) {
 }
 
 /** Source: developers.binance.com, USD-M futures, "Aggregate Trade Streams". */
-function toBinance({ price, size, timestamp, trade_id }: TradeEvent): object {
+function toBinance({ symbol, price, size, timestamp, trade_id }: TradeEvent): object {
+  const s = symbol.replace('/USDT:USDT', 'USDT');
   const id = trade_id === undefined ? {} : { a: Number(trade_id), t: Number(trade_id) };
-  const common = { E: timestamp, s: 'SUSHIUSDT', p: String(price), q: String(size), T: timestamp, m: true };
-  return { stream: 'sushiusdt@trade', data: { e: 'trade', ...id, ...common, X: 'MARKET' } };
+  const common = { E: timestamp, s, p: String(price), q: String(size), T: timestamp, m: true };
+  return { stream: `${s.toLowerCase()}@trade`, data: { e: 'trade', ...id, ...common, X: 'MARKET' } };
 }
