@@ -78,8 +78,9 @@ export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult 
   if (status === undefined) return invalidValue(value, 'feed status');
   const { state, detail, holder, last_frame_ago_ms } = status;
   const feed = nameOf(status);
-  if (checkGateway(value, {}).status === 'critical') {
-    const gateway = holder === undefined ? 'its gateway' : `its gateway (${holder})`;
+  const gatewayStatus = checkGateway(value, {}).status;
+  const gateway = holder === undefined ? 'its gateway' : `its gateway (${holder})`;
+  if (gatewayStatus === 'critical') {
     const why =
       state === 'stopped' || state === 'stopping'
         ? `is ${state}`
@@ -92,12 +93,16 @@ export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult 
     silent: 'warning',
     connecting: 'warning',
   };
-  const stateStatus = byState[state] ?? 'critical';
-  if (last_frame_ago_ms === undefined)
-    return { status: stateStatus, summary: `${feed} is ${state}${about}`, metrics: [] };
+  // A gateway that is overdue cannot report that the feed is down.
+  const stateStatus = severer(byState[state] ?? 'critical', gatewayStatus);
+  const stated =
+    gatewayStatus === 'ok'
+      ? `${feed} is ${state}${about}`
+      : `${feed} was ${state}${about}, but ${gateway} has not reported for ${duration(value.ageMs)}`;
+  if (last_frame_ago_ms === undefined) return { status: stateStatus, summary: stated, metrics: [] };
   const quietMs = last_frame_ago_ms + value.ageMs;
   const metric = metricOf(`${keyOf(status)}_quiet`, quietMs, limits, 15_000, 60_000);
-  const summary = `${feed} is ${state}${about}, last frame ${duration(quietMs)} ago`;
+  const summary = `${stated}, last frame ${duration(quietMs)} ago`;
   return { status: severer(stateStatus, statusOf(metric)), summary, metrics: [metric] };
 }
 

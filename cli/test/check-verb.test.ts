@@ -143,6 +143,13 @@ describe('thresholds', () => {
     );
     expect(checkFeed(stored({ ...live, state: 'silent' }, 0), {}).status).toBe('warning');
     expect(checkFeed(stored({ ...live, state: 'down' }, 0), {}).status).toBe('critical');
+    const { last_frame_ago_ms: _, ...withoutFrames } = live;
+    expect(checkFeed(stored(withoutFrames, 2_999), {}).status).toBe('ok');
+    expect(checkFeed(stored({ ...withoutFrames, holder: 'host-1' }, 4_000), {})).toMatchObject({
+      status: 'warning',
+      summary: 'f was live, but its gateway (host-1) has not reported for 4.0 s',
+    });
+    expect(checkFeed(stored({ ...live, state: 'down' }, 4_000), {}).status).toBe('critical');
     expect(checkFeed(stored(live, 10_001), {})).toEqual({
       status: 'unknown',
       summary: 'The state of f is unknown: its gateway has not reported for 10.0 s',
