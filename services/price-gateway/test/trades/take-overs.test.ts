@@ -133,5 +133,4 @@ it.for(['websocket', 'alpaca', 'ccxt'] as const)(
     await expect.poll(onPrices, patient).toEqual(inOrder);
     expect(second.stats.dropped.late).toBeGreaterThanOrEqual(repeated);
   },
-  180_000,
 );
