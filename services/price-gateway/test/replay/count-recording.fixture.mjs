@@ -1,4 +1,5 @@
-// Counts a recorded session from its raw frames, without any code of tickbus. Prints the trades and quotes as JSON.
+// Counts a recorded session from its raw frames, without any code of tickbus. Prints the trades and quotes as JSON, and
+// a note about what the session cannot show.
 // Usage: node count-recording.fixture.mjs FILE
 
 import { readFileSync } from 'node:fs';
@@ -44,4 +45,17 @@ function late(events) {
   });
 }
 
-console.log(JSON.stringify({ trades, quotes, lateTrades: late(trades), lateQuotes: late(quotes) }));
+/** Types of frames that report neither a trade nor a quote nor a correction, at these venues. */
+const OTHERS = ['l2update', 'snapshot', 'subscriptions', 'depthUpdate', 'kline'];
+const COUNTED = ['match', 'last_match', 'ticker', 'aggTrade', 'bookTicker'];
+const types = new Set(frames.map(({ type, data }) => data?.e ?? type));
+const unknown = [...types].filter((type) => !OTHERS.includes(type) && !COUNTED.includes(type));
+const note =
+  unknown.length > 0
+    ? `Not counted, because this script does not know them: frames of type ${unknown.join(', ')}.`
+    : `No correction or cancel is in this session (types of frames: ${[...types].sort().join(', ')}), so it cannot show ` +
+      'that these are published.';
+
+console.log(
+  JSON.stringify({ note, unknown, trades, quotes, lateTrades: late(trades), lateQuotes: late(quotes) }),
+);

@@ -16,6 +16,9 @@ type Trade = readonly [symbol: string, id: string, price: number, size: number, 
 type Quote = readonly [symbol: string, bid: number, ask: number, time: number];
 
 interface Counted {
+  readonly note: string;
+  /** The types of frames that the script does not know. */
+  readonly unknown: readonly string[];
   readonly trades: readonly Trade[];
   readonly quotes: readonly Quote[];
   readonly lateTrades: readonly Trade[];
@@ -31,10 +34,12 @@ afterEach(async () => {
 describe.skipIf(SKIP_REASON !== undefined).each([
   ['coinbase', COINBASE_CAPTURE],
   ['binance', BINANCE_CAPTURE],
-])('%s', (_, path) => {
+])('%s', (name, path) => {
   it('publishes every trade and quote once, and prices never go back in time', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, path]);
     const counted = JSON.parse(stdout) as Counted;
+    console.log(`${name}: ${counted.note}`);
+    expect(counted.unknown).toEqual([]);
     expect(counted.trades.length).toBeGreaterThan(50);
     bot = await TradeBot.start(testbed.redis.url, []);
     const gateway = await testbed.startGateway({
@@ -61,6 +66,8 @@ describe.skipIf(SKIP_REASON !== undefined).each([
         timestamp,
       ]),
     ).toEqual(counted.trades);
+    // None is invented; gateway-trade-changes.test.ts and gateway-trades.test.ts show that those of a venue are published.
+    expect([...bot.of('trade_correction'), ...bot.of('trade_cancel')]).toEqual([]);
     expect(received.filter(({ late }) => late).length).toBe(lateTrades.length);
     expect(bot.gaps.all.filter((cause) => cause !== 'epoch')).toEqual([]);
     expect(gateway.stats.dropped).toMatchObject({
