@@ -63,6 +63,23 @@ it('shows the price band of a venue, if one is known', async () => {
   expect(jsonLines(json.stdout)).toMatchObject([{ limit_down: 178.1, limit_up: 196.85 }]);
 });
 
+it.each([
+  ['halted', 'The venue has halted trading in this key: News Pending.'],
+  ['no_price', 'The venue has neither a trade nor both sides of a quote for this key.'],
+])(
+  'shows an instrument whose market is %s as such, and exits with 3 if a fresh price is required',
+  async (market, reason) => {
+    await price('PAUSED', 187.5);
+    await heartbeat('live');
+    const status = { symbol: 'PAUSED', feed: 'f', state: 'subscribed', detail: 'News Pending.' };
+    await publish('INSTRUMENT_STATUS', { ...status, market });
+    const { code, stdout } = await call(['price', 'PAUSED', '--max-age', '10m', '--json'], { env: env() });
+    expect([code, ...jsonLines(stdout)]).toMatchObject([3, { verdict: market, reason }]);
+    await publish('INSTRUMENT_STATUS', { ...status, market: 'trading' });
+    expect(await verdicts('PAUSED', '--max-age', '10m')).toEqual({ code: 0, verdicts: ['fresh'] });
+  },
+);
+
 it('refreshes a table on a terminal, until Ctrl-C', async () => {
   await heartbeat('live');
   const watching = startInTerminal(['price', 'TICK', '--watch'], { env: env() });

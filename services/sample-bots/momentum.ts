@@ -22,9 +22,12 @@ export function momentumBot(all: MomentumOptions = {}): Bot {
   const windows = new Map<string, PriceWindow>();
   const orderedAt = new Map<string, number>();
 
-  const bot = defineBot({ name: 'momentum', ...options }).onPrice(
+  const bot: Bot = defineBot({ name: 'momentum', ...options }).onPrice(
     ({ symbol, price, message, isPaused, send }) => {
       const { timestamp, cause } = message.data;
+      // A price after a halt is compared with no price before it.
+      const { verdict } = bot.subscriber.latest(bot.priceChannel, symbol);
+      if (verdict === 'halted' || verdict === 'no_price') return void windows.delete(symbol);
       // The prices before it contain a trade that the venue has taken back.
       if (cause === 'correction') windows.delete(symbol);
       const window = windows.get(symbol) ?? new PriceWindow(windowMs);

@@ -61,6 +61,37 @@ it('shows the verdict of the library with its reason', async () => {
   stream.close();
 });
 
+it.each(['halted', 'no_price'] as const)(
+  'shows an instrument whose market is %s, and that it trades again',
+  async (market) => {
+    const about = { symbol: `IS_${market}`, feed: 'test', state: 'subscribed' } as const;
+    const live = { feed: 'test', state: 'live', interval_ms: 600_000 } as const;
+    await server.publisher.publish(CHANNELS.FEED_STATUS, live);
+    await server.publisher.publish(CHANNELS.INSTRUMENT_STATUS, about);
+    const trade = () =>
+      server.publisher.publish(CHANNELS.PRICE_DATA, {
+        symbol: about.symbol,
+        price: 1,
+        timestamp: Date.now(),
+      });
+    await trade();
+    const stream = await EventStreamReader.open(`${server.monitor.url}/api/stream`);
+    const row = (verdict: string) =>
+      until(stream, ({ prices }) =>
+        prices?.find((one) => one.symbol === about.symbol && one.verdict === verdict),
+      );
+    await row('fresh');
+    await server.publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...about, market, detail: 'News Pending.' });
+    expect(await row(market)).toMatchObject({ look: 'stale' });
+    const { reason } = JSON.parse((await server.get(`/api/instruments/${about.symbol}`)).body);
+    expect(reason).toMatch(/^The venue has (halted trading in this key: News Pending\.|neither a trade nor)/);
+    await server.publisher.publish(CHANNELS.INSTRUMENT_STATUS, about);
+    await trade();
+    expect(await row('fresh')).toMatchObject({ look: 'fresh' });
+    stream.close();
+  },
+);
+
 it('returns candles and hop latencies of an instrument', async () => {
   const timestamp = Date.now() - 50;
   await server.publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'WAY', price: 10, timestamp });

@@ -8,6 +8,7 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { expect, it } from 'vitest';
 import type { GatewayOptions } from '../gateway-options.ts';
+import { codecFor } from '../../simulated-broker/codec.ts';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
 import { AT, collect, quote, ReceivedValues, SILENT, trade } from './gateway.fixture.ts';
 
@@ -105,6 +106,14 @@ it('publishes a corrected trade that was the price', async () => {
 /** Conditions of tape C that exclude a trade from the last price. */
 const EXCLUDING = ['C', 'G', 'H', 'I', 'M', 'N', 'P', 'Q', 'R', 'U', 'V', 'W', 'Z', '4', '7', '9'];
 
+/** Those of the other tapes, which have tables of their own. */
+const EXCLUDING_ON = {
+  A: ['B', 'C', 'H', 'I', 'M', 'N', 'P', 'Q', 'R', 'U', 'V', 'Z', '4', '7', '9'],
+  B: ['B', 'C', 'H', 'I', 'M', 'N', 'P', 'Q', 'R', 'U', 'V', 'Z', '4', '7', '9'],
+  O: ['C', 'I', 'N', 'P', 'R', 'U', 'W'],
+};
+const MSGPACK = codecFor('application/msgpack');
+
 it('leaves the price as it is for a trade with each condition that excludes it', async () => {
   const { reaches, gateway } = await startBot();
   testbed.market.push(numbered(1));
@@ -116,6 +125,28 @@ it('leaves the price as it is for a trade with each condition that excludes it',
   // The first price may have been a last value, which is not collected.
   expect(testbed.prices.all.map(({ data }) => data.price)).not.toContain(1);
   expect(gateway.stats.dropped.excluded).toBe(EXCLUDING.length);
+});
+
+it('reads the conditions by the table of the tape of each trade', async () => {
+  const { reaches, gateway } = await startBot();
+  const send = (n: number, z: string, ...c: string[]) => {
+    const message = { T: 't', i: n, S: 'AAPL', x: 'V', p: 100 + n, s: 10, t: new Date(AT + n), c, z };
+    testbed.broker.faults.sendFrame(MSGPACK.encode([message]));
+  };
+  send(1, 'C', '@');
+  await reaches({ price: 101 });
+  let n = 1;
+  for (const [tape, codes] of Object.entries(EXCLUDING_ON)) for (const code of codes) send(++n, tape, code);
+  // B excludes a trade on the tapes A and B only, W on those of Nasdaq and of OTC only.
+  send(++n, 'C', '@', 'B');
+  await reaches({ price: 100 + n, cause: 'trade' });
+  send(++n, 'A', ' ', 'W');
+  await reaches({ price: 100 + n, cause: 'trade' });
+  const codes = Object.values(EXCLUDING_ON).flat();
+  expect(gateway.stats.dropped.excluded).toBe(codes.length);
+  await testbed.prices.until(({ data }) => data.price === 100 + n);
+  expect(testbed.prices.all.slice(-2).map(({ data }) => data.price)).toEqual([99 + n, 100 + n]);
+  expect(testbed.prices.all.length).toBeLessThanOrEqual(3);
 });
 
 it('never gives out a side outside of the price band, and reports the band', async () => {

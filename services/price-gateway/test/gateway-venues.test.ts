@@ -7,7 +7,7 @@ import { createWebSocketFeed } from '../feeds/websocket-feed.ts';
 import type { FrameItem } from '../mapping.ts';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
 import { startVenueServer, type VenueServerOptions } from './feeds/venue-server.fixture.ts';
-import { SILENT, trade } from './gateway.fixture.ts';
+import { AT, SILENT, trade } from './gateway.fixture.ts';
 
 const testbed = useEmbeddedGateways();
 const mapping = { read: (frame: unknown) => frame as FrameItem[] };
@@ -84,4 +84,40 @@ it('is live on heartbeats alone, but they keep no price fresh; without them it i
   expect(testbed.statuses.all.map(({ state }) => state)).not.toContain('silent');
   clearInterval(heartbeats);
   await testbed.nextStatus('silent');
+});
+
+it('takes back what a mapping reports as cancelled or corrected, and honours exclusions and halts', async () => {
+  const { venue, createFeed } = await startVenue();
+  await using bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+  const bounds = { maxAgeMs: 30_000, maxQuietMs: 3_600_000 };
+  bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['AAPL'] });
+  await bot.startListening();
+  await testbed.startGateway({ createFeed });
+  const socket = await venue.sockets.until(() => true);
+  const shows = (price: number, verdict = 'fresh') =>
+    expect
+      .poll(() => {
+        const latest = bot.latest(CHANNELS.PRICE_DATA, 'AAPL', bounds);
+        return [latest.message?.data.price, latest.verdict];
+      })
+      .toEqual([price, verdict]);
+  const send = (...items: object[]) => socket.send(JSON.stringify(items));
+  const traded = (n: number, more: object = {}) =>
+    send({ ...trade(100 + n), trade_id: n, timestamp: AT + n, ...more });
+  const about = { symbol: 'AAPL', timestamp: AT + 60_000 };
+  traded(1);
+  traded(2);
+  await shows(102);
+  traded(3, { excluded_from: ['last'], conditions: ['block'] });
+  const [first, second] = [1, 2].map((n) => ({ trade_id: n, price: 100 + n, size: 10 }));
+  send({ kind: 'cancel', ...about, original: second, reason: 'cancel' });
+  await shows(101);
+  send({ kind: 'correction', ...about, original: first, corrected: { ...first, price: 90 } });
+  await shows(90);
+  send({ kind: 'status', symbol: 'AAPL', market: 'halted', detail: 'T1' });
+  await shows(90, 'halted');
+  expect(() => bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', bounds)).toThrow('T1');
+  send({ kind: 'status', symbol: 'AAPL', market: 'trading' });
+  await shows(90);
+  expect(testbed.prices.all.map(({ data }) => data.price)).not.toContain(103);
 });

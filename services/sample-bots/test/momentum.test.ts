@@ -1,6 +1,7 @@
 // The momentum bot: order conditions.
 
 import { silentLogger } from '@tickbus/test-kit';
+import type { Verdict } from 'tickbus';
 import type { Bot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
 import type { MemoryConnection } from 'tickbus/testing';
@@ -66,6 +67,25 @@ it('does not take a correction of the price for a move of the market', async () 
   expect(await ordersAfter([100.5, 200])).toEqual([]);
   expect(await ordersAfter([101, 300])).toHaveLength(1);
 });
+
+it.each(['halted', 'no_price'] as const)(
+  'orders nothing while the market is %s, nor for the move since',
+  async (market) => {
+    await start();
+    expect(await ordersAfter([100, 0])).toEqual([]);
+    const becomes = async (expected: Verdict, status: typeof market | 'trading') => {
+      await harness.publishInstrument({ state: 'subscribed', market: status });
+      await eventually(() =>
+        expect(bot.subscriber.latest(CHANNELS.PRICE_DATA, 'AAPL').verdict).toBe(expected),
+      );
+    };
+    await becomes(market, market);
+    expect(await ordersAfter([102, 100])).toEqual([]);
+    await becomes('fresh', 'trading');
+    expect(await ordersAfter([104, 200])).toEqual([]);
+    expect(await ordersAfter([106, 300])).toHaveLength(1);
+  },
+);
 
 it('sells a falling instrument', async () => {
   await start();
