@@ -22,7 +22,7 @@ import { PublishedBars } from './published-bars.fixture.ts';
 
 const { TRADES, BARS } = CHANNELS;
 /** 2026-01-02 15:30 UTC. */
-export const START = Date.UTC(2026, 0, 2, 15, 30);
+const START = Date.UTC(2026, 0, 2, 15, 30);
 export const SYMBOLS = ['AAPL', 'MSFT', 'NVDA'];
 export const WAIT = { timeout: 60_000 };
 
