@@ -1,5 +1,5 @@
-// Tickers of ccxt that have no bid and no ask, from ccxt's own binanceusdm on a local server: they say nothing about the
-// book. Once a ticker had sides, one without them withdraws these.
+// Tickers of ccxt that have no bid and no ask, from ccxt's own binanceusdm on a local server: they say nothing about
+// the book. Once a ticker had sides, one without them withdraws these.
 
 import type { Price } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';

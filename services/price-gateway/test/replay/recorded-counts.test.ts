@@ -66,7 +66,8 @@ describe.skipIf(SKIP_REASON !== undefined).each([
         timestamp,
       ]),
     ).toEqual(counted.trades);
-    // None is invented; gateway-trade-changes.test.ts and gateway-trades.test.ts show that those of a venue are published.
+    // None is invented. That those of a venue are published is shown by gateway-trade-changes.test.ts and
+    // gateway-trades.test.ts.
     expect([...bot.of('trade_correction'), ...bot.of('trade_cancel')]).toEqual([]);
     expect(received.filter(({ late }) => late).length).toBe(lateTrades.length);
     expect(bot.gaps.all.filter((cause) => cause !== 'epoch')).toEqual([]);
