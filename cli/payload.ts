@@ -24,17 +24,16 @@ export function parsePayload(text: string, what: string): JsonPayload {
 export async function checkPayload(channel: Channel, type: string, payload: JsonPayload): Promise<void> {
   await using publisher = new RedisPublisher({ connection: new MemoryConnection() });
   await publisher.publish(channel, payload, { type }).catch((error: Error) => {
-    throw toUserError(error, channel);
+    throw toUserError(error);
   });
 }
 
 /** Maps a publish error to one for the user of the command. A schema or limit violation is a usage error. */
-export function toUserError(error: Error & { code?: unknown }, channel: Channel): Error {
+export function toUserError(error: Error & { code?: unknown }): Error {
   if (error.code === 'TICKBUS_INVALID_MESSAGE') return new UsageError(error.message);
   if (error.code !== 'TICKBUS_FENCED') return error;
   return new Error(
-    `Redis rejected the publish: a gateway holds the lease of ${channel}, or exited without releasing it. ` +
-      'Only the holder may publish there. Stop the gateway with SIGTERM (if none runs, start one first), ' +
+    `${error.message} On the command line: stop the holder with SIGTERM (if none runs, start a gateway first), ` +
       'or use another Redis with --url.',
     { cause: error },
   );

@@ -61,12 +61,13 @@ describe('pub', () => {
 
   it('explains the rejection while a gateway holds the channel', async () => {
     await plain.set('tickbus:{INSTRUMENT_STATUS}:lease', '1');
+    await plain.hSet('tickbus:{INSTRUMENT_STATUS}:head', { token: '1', holder: '1 1700000000000 desk-17' });
     const args = ['pub', 'INSTRUMENT_STATUS', '{"feed":"f","symbol":"A","state":"refused"}'];
     const { code, stderr } = await call(args, { env: env() });
-    await plain.del('tickbus:{INSTRUMENT_STATUS}:lease');
+    await plain.del(['tickbus:{INSTRUMENT_STATUS}:lease', 'tickbus:{INSTRUMENT_STATUS}:head']);
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^tickbus: Redis rejected the publish: a gateway holds the lease of INSTRUMENT_STATUS/,
+      /another process holds the lease of INSTRUMENT_STATUS: desk-17, since 2023-11-14T22:13:20.000Z\./,
     );
   });
 

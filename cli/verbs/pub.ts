@@ -123,7 +123,7 @@ async function publishOne(
   payload: JsonPayload,
 ): Promise<void> {
   const published = await publisher.publish(channel, payload, { type }).catch((error: Error) => {
-    throw toUserError(error, channel);
+    throw toUserError(error);
   });
   if (dryRun) return;
   if (!terminal.isQuiet) terminal.line(receipt(terminal.isInteractive, channel, type, published));

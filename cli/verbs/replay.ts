@@ -161,7 +161,7 @@ class ReplayRun {
 
   /** Omits an invalid message and warns about the first one; any other error ends the replay. */
   #onError(channel: Channel, error: TickbusError): void {
-    if (error.code !== 'TICKBUS_INVALID_MESSAGE') this.#failure ??= toUserError(error, channel);
+    if (error.code !== 'TICKBUS_INVALID_MESSAGE') this.#failure ??= toUserError(error);
     else if (this.invalid++ === 0)
       this.#context.terminal.warn(`Omitted an invalid message of ${channel}: ${error.message}`);
   }

@@ -101,6 +101,7 @@ export function describeLease(harness: ContractHarness): void {
         for (const wrong of [undefined, held.token - 1, held.token + 1]) {
           await expect(harness.publishing.publish(channel, batch(3), wrong)).rejects.toMatchObject({
             code: 'TICKBUS_FENCED',
+            message: expect.stringMatching(namesHolder('another process holds the lease')),
           });
         }
         const receipt = await publishAs(held, channel, 2);
@@ -117,6 +118,7 @@ export function describeLease(harness: ContractHarness): void {
       await lease.release(token);
       await expect(harness.publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
+        message: expect.stringMatching(new RegExp(`this process has lost the lease of \\S*${channel.name}`)),
       });
       await harness.publishing.publish(channel, batch(1));
     });
@@ -143,6 +145,7 @@ export function describeLease(harness: ContractHarness): void {
       await sleep(10);
       await expect(harness.publishing.publish(channel, batch(1))).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
+        message: expect.stringMatching(namesHolder('the last holder of the lease')),
       });
       await theirs.release((await acquireHeld(theirs)).token);
       const { first } = await harness.publishing.publish(channel, batch(1));
@@ -194,6 +197,11 @@ export function describeLease(harness: ContractHarness): void {
       },
     );
   });
+}
+
+/** The program of the holder, which is this one, and the time of its claim. */
+function namesHolder(start: string): RegExp {
+  return new RegExp(`${start} .*: \\S+-${process.pid}, since \\d{4}-\\d\\d-\\d\\dT\\S+Z`);
 }
 
 /** Publishes until the server rejects the token. */

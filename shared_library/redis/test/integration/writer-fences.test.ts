@@ -75,7 +75,7 @@ describe('a deposed holder', () => {
     ).rejects.toMatchObject({
       code: 'TICKBUS_FENCED',
       message: expect.stringMatching(
-        /: another process holds the lease of STATE, .* Nothing was published\. Only the holder, .*may publish there/,
+        /: another process holds the lease of STATE: .*, since .*Z\. Nothing was published\. Only the holder, .*may publish there/,
       ),
     });
   });

@@ -4,7 +4,6 @@ import type { ChannelSpec } from '../../channel/channel.ts';
 import { withAuthor } from '../../channel/definition.ts';
 import { MAX_DEMAND } from '../../channel/limits.ts';
 import { PartitionsChangedError, parsePartitionName } from '../../channel/partitions.ts';
-import { TickbusError } from '../../errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
@@ -27,6 +26,7 @@ import type {
 import { adoptInto } from './adoption.ts';
 import { findDuplicate, rememberId } from './command-ids.ts';
 import { checkDefinition, isRedefined, redefine } from './definition.ts';
+import { fencedError } from './fenced-error.ts';
 import { encodeFrames, utf8 } from './frames.ts';
 import { checkKeyLimit, lastValues, storeLast } from './last-values.ts';
 import { emptyChannel, type ServerChannel, type ServerLease } from './server-channel.ts';
@@ -154,7 +154,8 @@ export class MemoryServer {
     if (options.isFirst && isUsed) return present ?? 1;
     // A partition whose last holder crashed can be changed, because the change begins a new epoch.
     if (parsePartitionName(spec.name) === undefined) this.#checkFence(spec, channel, options.token);
-    else if (this.#heldLease(channel)?.token !== options.token) throw fencedError(spec);
+    else if (this.#heldLease(channel)?.token !== options.token)
+      throw fencedError(spec, channel, options.token);
     channel.head = { epoch: this.#newEpoch(), seq: 0 };
     channel.last.clear();
     channel.history.clear();
@@ -175,6 +176,7 @@ export class MemoryServer {
     }
     const hasRecord = channel.token !== 0;
     channel.token = Math.max(channel.token + 1, this.#clock.now());
+    channel.leasedAt = this.#clock.now();
     if (hasRecord) channel.isReleased = false;
     channel.lease = { token: hasRecord ? channel.token : 'nobody', expiresAt };
     if (!hasRecord) return { state: 'holding_off', leftMs: ttlMs };
@@ -259,7 +261,7 @@ export class MemoryServer {
     const held = this.#heldLease(channel)?.token;
     const hasExclusiveWriter = spec.kind === 'state' || spec.kind === 'event';
     const isBlocked = held === undefined && hasExclusiveWriter && !channel.isReleased;
-    if (held !== token || isBlocked) throw fencedError(spec);
+    if (held !== token || isBlocked) throw fencedError(spec, channel, token);
   }
 
   /** A repeated command is not routed again, so its outcome does not depend on the number of partitions. */
@@ -280,11 +282,4 @@ export class MemoryServer {
 function store(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: StoredEntry): void {
   if (spec.kind === 'state') storeLast(channel.last, message, kept);
   channel.history.store(spec, message.key, kept);
-}
-
-function fencedError({ name }: ChannelSpec): TickbusError {
-  return new TickbusError(
-    'TICKBUS_FENCED',
-    `Nothing was published on ${name}: the caller does not hold its lease.`,
-  );
 }

@@ -17,6 +17,8 @@ export interface ServerChannel {
   /** The last token granted; 0 if there is no record of any. */
   token: FenceToken;
   lease: ServerLease | undefined;
+  /** When the last lease was acquired, Unix milliseconds by the server's clock. */
+  leasedAt: number;
   /** Whether the last lease was released; true if there was none. */
   isReleased: boolean;
   /** The recorded number of partitions. */
@@ -36,6 +38,7 @@ export function emptyChannel(): ServerChannel {
   return {
     head: ORIGIN,
     token: 0,
+    leasedAt: 0,
     isReleased: true,
     lease: undefined,
     partitions: undefined,

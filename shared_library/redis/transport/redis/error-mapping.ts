@@ -13,7 +13,7 @@ import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
 import { END_KEYS } from '../too-many-keys.ts';
 import { formatAddress, isSocketPath, type RedisAddress } from './address.ts';
-import { notServingAdvice, unknownCommand, withoutScript } from './error-replies.ts';
+import { fencedText, notServingAdvice, unknownCommand, withoutScript } from './error-replies.ts';
 import { foreignDataError } from './foreign-data.ts';
 import { redact } from './redact.ts';
 import { tlsFault } from './tls-faults.ts';
@@ -282,7 +282,11 @@ function message(error: unknown, address: RedisAddress): string {
   // The server appends the arguments, which can be long or secret.
   if (name !== undefined) return `unknown command '${printable(name)}'`;
   const reply = withoutScript(error instanceof Error ? error.message || error.name : String(error));
-  const text = reply.replace(/^(FENCED|REFUSED( NOPERM| NOCOMMAND| LIMIT)?) /, '');
+  const isFenced = replyPrefix(error) === 'FENCED';
+  const text = (isFenced ? fencedText(reply) : reply).replace(
+    /^(FENCED|REFUSED( NOPERM| NOCOMMAND| LIMIT)?) /,
+    '',
+  );
   return printable(redact(text, address.password)).replace(/\.$/, '');
 }
 

@@ -9,6 +9,8 @@ export function unknownCommand(error: unknown): string | undefined {
   return /^ERR unknown (?:sub)?command ['`"]?([\w|-]+)/i.exec(error.message)?.[1];
 }
 
+/** In characters. */
+const MAX_PROGRAM = 128;
 const MOVING = 'The slot of the channel is being moved to another node. Retry when the move is complete.';
 const NO_MASTER = 'The server is a replica now. The link looks for the master: retry.';
 
@@ -35,6 +37,23 @@ const NOT_SERVING: Readonly<Record<string, string>> = {
 export function notServingAdvice(word: string | undefined, isLocated: boolean): string | undefined {
   const name = word?.replace(/^REFUSED /, '') ?? '';
   return isLocated || name === 'LOADING' ? NOT_SERVING[name] : undefined;
+}
+
+/** The text of a `FENCED` reply with the name of the holder, and the time of its claim in readable form. */
+export function fencedText(text: string): string {
+  return text.replace(/: (\S+), since=(\d{1,15})$/, (_, program: string, since: string) => {
+    const claimed = new Date(Number(since)).toISOString();
+    return `: ${decoded(program).slice(0, MAX_PROGRAM)}, since ${claimed}`;
+  });
+}
+
+/** Anybody who may write to the head of a channel can write any text there. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** An error of a script without the place in the script, which the server appends. */

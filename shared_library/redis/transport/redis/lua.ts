@@ -83,6 +83,27 @@ end
 `;
 
 /**
+ * `fenced(why, head_key)`: the error of a caller who may not publish. If the token of the head is still that of the
+ * recorded holder, it names that program and the time of its claim, which `fencedText` formats. It reads them only for
+ * the error. `not_holder(lease, name, head_key)`: the same for a caller whose token is not that of the lease.
+ */
+export const LUA_FENCED = `
+local function fenced(why, head_key)
+  local head = redis.pcall('HMGET', head_key, 'token', 'holder')
+  local token, since, program = string.match(not head.err and head[2] or '', '^(%d+) (%d+) ([%w%p]+)$')
+  local holder = token and token == head[1] and ': ' .. program .. ', since=' .. since or ''
+  return redis.error_reply('FENCED ' .. why .. holder)
+end
+local function not_holder(lease, name, head_key)
+  if not lease then return redis.error_reply('FENCED this process has lost the lease of ' .. name) end
+  if not string.find(lease, '^%d+$') then
+    return redis.error_reply('FENCED the lease of ' .. name .. ' is about to be granted: its last holder may still publish')
+  end
+  return fenced('another process holds the lease of ' .. name, head_key)
+end
+`;
+
+/**
  * `in_steps(count, step)` reads up to `count` elements, by calls of `step(size)`. Each call reads about `size` more.
  * The first reads one, and none follows beyond 1 MiB: elements of another program can be of any size, and a script
  * blocks the server while it reads. `step` returns how many elements and bytes it read, and whether more are left.

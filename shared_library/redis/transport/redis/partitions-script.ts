@@ -5,7 +5,7 @@ import { withAuthor } from '../../channel/definition.ts';
 import { parsePartitionName } from '../../channel/partitions.ts';
 import type { SetPartitionsOptions } from '../port.ts';
 import { channelKeys } from './keys.ts';
-import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from './lua.ts';
+import { LUA_DIGITS, LUA_FENCED, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from './lua.ts';
 import { LUA_EVICT_HISTORIES } from './writers/key-history.ts';
 
 /**
@@ -21,22 +21,20 @@ import { LUA_EVICT_HISTORIES } from './writers/key-history.ts';
  * Deleting the fence stops batches in flight of an exclusive writer. If it still holds the lease, it resumes in another
  * epoch. A partition whose last holder crashed can therefore be changed; the channel itself needs its lease then.
  */
-export const SET_PARTITIONS = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_EVICT_HISTORIES}
+export const SET_PARTITIONS = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_EVICT_HISTORIES}${LUA_FENCED}
 local wanted, token, is_first, default, has_histories, definition = unpack(ARGV)
 local name = string.match(KEYS[1], '{(.*)}') or ''
-local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local head = try('HMGET', KEYS[1], 'epoch', 'branch', 'writer', 'until', 'partitions')
 local recorded = recorded_partitions(KEYS[1], head[5])
 local present = recorded or default
 if present == wanted then return wanted end
 if is_first == '1' and (recorded or head[1]) then return recorded or '1' end
 
-if (try('GET', KEYS[4]) or '') ~= token then
-  return fenced('another process holds the lease of ' .. name .. ', or this one has lost it')
-end
+local lease = try('GET', KEYS[4])
+if (lease or '') ~= token then return not_holder(lease, name, KEYS[1]) end
 ${LUA_REQUIRE_BRANCH}
 if default ~= '' and token == '' and head[3] == 'plain' and head[4] ~= '0' and head[2] == branch then
-  return fenced('the last holder of the lease of ' .. name .. ' has not released it and may still be publishing')
+  return fenced('the last holder of the lease of ' .. name .. ' did not release it and may still publish', KEYS[1])
 end
 local time = try('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

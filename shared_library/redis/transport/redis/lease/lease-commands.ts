@@ -42,10 +42,13 @@ export class LeaseCommands {
   readonly #keys: ChannelKeys;
   /** The definition that the holder records. */
   readonly #definition: string;
+  /** Without blanks. */
+  readonly #program: string;
 
-  /** @param program the name under which it records its definition */
+  /** @param program the name that the server records for the holder and for its definition */
   constructor(channel: ChannelSpec, program: string) {
     this.#keys = channelKeys(channel);
+    this.#program = encodeURIComponent(program);
     this.#definition = channel.definition === undefined ? '' : withAuthor(channel.definition, program);
   }
 
@@ -124,7 +127,7 @@ export class LeaseCommands {
   ): Promise<string[]> {
     const { head, lease, fence, last, history } = this.#keys;
     const keys = [head, lease, fence(''), last, history];
-    const args = [nonce, String(ttlMs), token, mode, ...known, this.#definition];
+    const args = [nonce, String(ttlMs), token, mode, ...known, this.#definition, this.#program];
     return toStrings(await retryWhileBusy(ttlMs, () => client.activateLease(keys, args)));
   }
 }

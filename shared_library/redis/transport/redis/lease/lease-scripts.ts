@@ -124,19 +124,19 @@ const MAX_PAST_EPOCHS = 8;
  *
  * - KEYS head, lease, prefix of the fence keys, last, history.
  * - ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that the
- *   caller knows to be published, the definition to record or ''.
+ *   caller knows to be published, the definition to record or '', the name of the caller's program.
  * - Returns { 'same', epoch, time in microseconds, partitions or '', replaced definition or '', seq, mark... } |
  *   { 'new', epoch, time, partitions or '', replaced definition or '' } | { 'lost', past epochs }.
  *
  * The holder decides how the channel is defined. If its kind or key differs from the recorded one, what is stored under
  * that is deleted.
  *
- * A claim begins a new epoch. A resume does so if the server is on another branch, the epoch is no longer the caller's,
+ * A claim records who holds the lease, as `token since program`, and begins a new epoch. A resume does so if the server is on another branch, the epoch is no longer the caller's,
  * or the head is below what the caller has published. `past` lists ended epochs as
  * `epoch:seq:is_same_branch:mark,...;`, the latest first.
  */
 export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_DEFINITION}${LUA_IS_OURS}
-local nonce, ttl, token, writer, epoch, published, definition = unpack(ARGV)
+local nonce, ttl, token, writer, epoch, published, definition, program = unpack(ARGV)
 local holder = try('GET', KEYS[2])
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'token', 'branch', 'until', 'nonce', 'past',
   'partitions', 'definition')
@@ -162,6 +162,9 @@ local marks = try('HMGET', KEYS[1], ${MARK_FIELDS})
 try('SET', KEYS[2], token, 'PX', ttl)
 redis.call('HSET', KEYS[1], 'until', digits(now + ttl), 'ttl', ttl, 'writer', writer)
 redis.call('HDEL', KEYS[1], 'nonce')
+if not is_resume then
+  redis.call('HSET', KEYS[1], 'holder', table.concat({ token, digits(now), program }, ' '))
+end
 if definition ~= '' then redis.call('HSET', KEYS[1], 'definition', definition) end
 if is_useless then redis.call('DEL', KEYS[4], KEYS[5]) end
 local is_same_branch = head[4] == branch

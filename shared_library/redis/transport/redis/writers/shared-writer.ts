@@ -16,6 +16,7 @@ import { channelKeys, type PublishCommand } from '../keys.ts';
 import {
   LUA_DEFINITION,
   LUA_DIGITS,
+  LUA_FENCED,
   LUA_PARTITIONS,
   LUA_REQUIRE_BRANCH,
   LUA_TRY,
@@ -53,17 +54,15 @@ export const publishScript = (
 ) => `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_POSITIONED}${LUA_EVICT_HISTORIES}
 local channel, kind, history, token, framing, known_epoch, known_seq, ends, layout = unpack(ARGV, 1, 9)
 local per_key, max_keys, definition, replaceable, first_text = ARGV[10], ARGV[11], ARGV[12], ARGV[13], 15
-${LUA_DEFINITION}local function fenced(why) return redis.error_reply('FENCED ' .. why) end
-local function publish(frames)
+${LUA_DEFINITION}${LUA_FENCED}local function publish(frames)
   if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
   local receivers
   for _, frame in ipairs(frames) do receivers = redis.call('${publish}', channel, frame) end
   return receivers
 end
 
-if (try('GET', KEYS[4]) or '') ~= token then
-  return fenced('another process holds the lease of ' .. channel .. ', or this one has lost it')
-end
+local lease = try('GET', KEYS[4])
+if (lease or '') ~= token then return not_holder(lease, channel, KEYS[1]) end
 need('${publish}', channel, '')
 if definition ~= '' then
   local reply = (kind == 'plain' and redis.pcall or try)('HMGET', KEYS[1], 'definition')
@@ -84,7 +83,7 @@ local is_same_branch = head[3] == branch
 -- The fence of a partition can be that of its channel, which stays. So its writer ends with the server process only.
 local is_same_process = layout ~= '1' and string.sub(head[3] or '', 1, 40) == string.sub(branch, 1, 40)
 if head[4] == 'plain' and head[5] ~= '0' and (is_same_branch or is_same_process) then
-  return fenced('the last holder of the lease of ' .. channel .. ' has not released it and may still be publishing')
+  return fenced('the last holder of the lease of ' .. channel .. ' did not release it and may still publish', KEYS[1])
 end
 local time = try('TIME')
 local at_us = time[1] * 1000000 + time[2]
