@@ -1,7 +1,8 @@
 // Findings about channels whose writers define them in another way than the definitions of this command.
 
+import { definitionFault } from '@tickbus/operator-kit/definition-fault';
 import type { Channel } from 'tickbus';
-import { type ChannelStats, conflictText, definitionAdvice, definitionConflict } from 'tickbus/admin';
+import { type ChannelStats, definitionConflict } from 'tickbus/admin';
 import type { DoctorFinding } from './finding.ts';
 
 /** @param known the definitions of this command, by name: the bundled ones, and those of TICKBUS_CHANNELS */
@@ -16,18 +17,7 @@ export function definitionFindings(
     const ownPartitions = channel.partitions;
     const conflict = definitionConflict(channel, definition, { isReader: true, partitions, ownPartitions });
     if (conflict === undefined) return [];
-    const [found = ''] = conflictText(conflict).split(/\. (?=Use one)/);
-    return [
-      {
-        subject: 'definition',
-        level: conflict.severity === 'error' ? 'fail' : 'warn',
-        found: found.replace(/^The/, 'the'),
-        advice: `Use one definition in all programs, and in TICKBUS_CHANNELS. ${definitionAdvice({ name: nameIn(namespace, name) })}`,
-      },
-    ];
+    const level = conflict.severity === 'error' ? 'fail' : 'warn';
+    return [{ subject: 'definition', level, ...definitionFault(conflict, namespace) }];
   });
-}
-
-function nameIn(namespace: string | undefined, name: string): string {
-  return namespace === undefined ? name : `${namespace}:${name}`;
 }

@@ -67,7 +67,7 @@ it('two copies: status, check and bots warn until one has stopped', async () => 
   await expect.poll(() => said('status', '--json')).toContain(text);
   expect(await check('twice')).toMatch(new RegExp(`^WARNING: ${text}; twice is running, last report`));
   expect(await row('twice')).toMatchObject({ verdict: 'alive', programs: 2 });
-  expect(await said('bots')).toContain('(2 programs have this name)');
+  expect(await said('bots')).toMatch(/^twice \(2 copies\) +running/m);
   await end(copy, 'SIGTERM');
   expect(await said('status', '--json')).not.toContain(text);
   // The copy that runs reports again after its interval.

@@ -116,7 +116,7 @@ export function isOverdue(
 
 function tableOf({ terminal }: Context, lines: readonly BotVerdictRow[]): string[] {
   const rows = lines.map((line) => [
-    printable(line.bot, 40),
+    `${printable(line.bot, 40)}${line.programs > 1 ? ` (${line.programs} copies)` : ''}`,
     line.state,
     terminal.paint(COLOURS[line.verdict], line.verdict),
     timeText(line.age_ms),
@@ -135,7 +135,6 @@ function tableOf({ terminal }: Context, lines: readonly BotVerdictRow[]): string
 function detailOf({ state, programs, adopted, detail = '' }: BotVerdictRow): string {
   const notes = [
     ...(adopted ? ['(plain client)'] : []),
-    ...(programs > 1 ? [`(${programs} programs have this name)`] : []),
     ...(programs === 1 && state === 'stopped' ? ['(another program of this name runs)'] : []),
   ];
   return [...notes, detail].join(' ').trim();

@@ -83,6 +83,8 @@ export interface BotRow {
   readonly overdue: boolean;
   /** True if the status is of a plain client: it has no number, and no presence proves that the bot is there. */
   readonly isPlain?: true;
+  /** The number of programs that report under this name now, if there are several: the row shows their last status. */
+  readonly copies?: number;
   /** Differs between the runs of a bot. */
   readonly instance?: string;
   readonly startedAt?: number;

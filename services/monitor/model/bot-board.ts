@@ -70,6 +70,7 @@ export class BotBoard {
     const row = {
       ...rowOf(bot, data, heardAt, own),
       ...(seq === undefined && { isPlain: true as const }),
+      ...(before?.copies !== undefined && { copies: before.copies }),
     };
     this.#reporters.set(bot, { intervalMs, startedAt }, now);
     this.#rows.set(bot, row);
@@ -103,6 +104,18 @@ export class BotBoard {
       if (silentFor <= Math.max(interval * MISSED_INTERVALS, MIN_OVERDUE_MS)) continue;
       this.#rows.set(row.bot, { ...row, overdue: true });
       this.#onChange({ bot: row.bot, change: 'overdue' });
+    }
+  }
+
+  /** @param programs the number of programs that report, by the name of the bot */
+  markCopies(programs: ReadonlyMap<string, number>): void {
+    const counts = new Map([...programs].map(([name, count]) => [rowName(name), count]));
+    for (const row of this.#rows.values()) {
+      const count = counts.get(row.bot) ?? 0;
+      const copies = count > 1 ? count : undefined;
+      if (copies === row.copies) continue;
+      const { copies: _, ...others } = row;
+      this.#rows.set(row.bot, copies === undefined ? others : { ...others, copies });
     }
   }
 

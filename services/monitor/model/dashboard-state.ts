@@ -1,5 +1,6 @@
 // The content of the page, computed from bus messages. Does no I/O: the caller supplies time, verdicts and reports.
 
+import { programsOfBots } from '@tickbus/operator-kit/bot-programs';
 import type {
   Channel,
   ChannelReport,
@@ -46,6 +47,7 @@ export class DashboardState {
   readonly #feed: FeedStatusTracker;
   readonly #links = new LinkStates();
   readonly #statusLine = new StatusLine();
+  readonly #observed: Channel[];
   readonly #priceChannels = new Map<string, PriceChannel>([[PRICE_DATA.name, PRICE_DATA]]);
   readonly #indicators: IndicatorBoard;
   #totals: Totals = { rate: 0, p50: null, p99: null, gaps: 0, lost: 0, invalid: 0 };
@@ -57,6 +59,7 @@ export class DashboardState {
     this.#about = about;
     this.#sources = sources;
     this.#now = now;
+    this.#observed = [...channels];
     this.#channels = new ChannelBoard(channels);
     this.#prices = new PriceBoard((change) =>
       this.#events.add('instrument', ...eventTexts.describeDeliveryChange(change), this.#now),
@@ -80,6 +83,7 @@ export class DashboardState {
   /** Shows the prices of a further venue. Called once, before its first message. */
   addVenue(channel: PriceChannel): void {
     this.#priceChannels.set(channel.name, channel);
+    this.#observed.push(channel);
     this.#channels.add(channel);
   }
 
@@ -250,7 +254,10 @@ export class DashboardState {
 
   #updateStatusLine(now: number): void {
     const { redis } = this.#about;
-    const parts = { links: this.#links, redis, feeds: this.#shownFeeds(), bots: this.#bots.rows() };
+    this.#bots.markCopies(programsOfBots(this.#statusLine.programs));
+    const bots = this.#bots.rows();
+    const conflicts = this.#observed.flatMap((channel) => this.#sources.reportOf(channel)?.conflict ?? []);
+    const parts = { links: this.#links, redis, feeds: this.#shownFeeds(), bots, conflicts };
     this.#statusLine.update(parts, now);
   }
 

@@ -1,7 +1,8 @@
 // The sentence at the top of the page, which `tickbus status` prints too. It is computed once a second.
 
 import { type BusFacts, busStatus } from '@tickbus/operator-kit/bus-status';
-import type { InstrumentStatus, Presence } from 'tickbus';
+import { definitionFault } from '@tickbus/operator-kit/definition-fault';
+import type { ChannelReport, InstrumentStatus, Presence } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { BotRow, StatusSentence } from '../page-protocol.ts';
 import { BoundedEntries } from './bounded-entries.ts';
@@ -14,6 +15,8 @@ export interface ShownParts {
   readonly redis: string;
   readonly feeds: readonly ShownFeed[];
   readonly bots: readonly BotRow[];
+  /** Channels that other programs define in another way than the monitor. */
+  readonly conflicts: readonly NonNullable<ChannelReport['conflict']>[];
 }
 
 const MAX_INSTRUMENTS = 1_000;
@@ -31,6 +34,11 @@ export class StatusLine {
 
   get shown(): StatusSentence {
     return this.#shown;
+  }
+
+  /** Programs that are there. */
+  get programs(): readonly Presence[] {
+    return [...this.#programs.values()];
   }
 
   recordInstrument(instrument: InstrumentStatus, now: number): void {
@@ -65,10 +73,12 @@ export class StatusLine {
     return changed;
   }
 
-  #facts({ links, redis, feeds, bots }: ShownParts, now: number): BusFacts {
+  #facts({ links, redis, feeds, bots, conflicts }: ShownParts, now: number): BusFacts {
     const { state, detail } = links.indicator(redis);
     const statuses = [CHANNELS.FEED_STATUS, CHANNELS.BOT_STATUS].map(({ name }) => links.stateOf(name));
+    const errors = conflicts.filter(({ severity }) => severity === 'error');
     const facts = {
+      channelFaults: errors.map((conflict) => definitionFault(conflict, undefined)),
       feeds: feedFacts(feeds, links.restoredAt(CHANNELS.FEED_STATUS.name), now),
       bots: bots.map((row) => ({
         ...row,
@@ -78,7 +88,7 @@ export class StatusLine {
         isGone: !row.isPlain && row.instance !== undefined && this.#ended.get(row.instance) === true,
       })),
       instruments: [...this.#undelivered.values()],
-      programs: [...this.#programs.values()],
+      programs: this.programs,
     };
     if (state === 'ok') return facts;
     if (state !== 'bad') return { ...facts, unreadable: [detail] };

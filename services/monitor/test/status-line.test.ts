@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { loadOwnChannels } from '@tickbus/operator-kit/own-channels';
 import { silentLogger } from '@tickbus/test-kit';
-import { TickbusError } from 'tickbus';
+import { defineChannel, TickbusError } from 'tickbus';
 import { defineBot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { startMonitor } from '../monitor-service.ts';
@@ -105,6 +106,13 @@ it('calls a bot gone when PRESENCE does, before its status is late, and warns of
   expect(sentence(shown).sentence).toBe(
     '2 programs are named momentum, and each obeys its commands and trades.',
   );
+  const copies = () => shown.state.snapshot().bots.map((row) => row.copies);
+  expect(copies()).toEqual([2]);
+  shown.record(CHANNELS.BOT_STATUS, status, { seq: 2 });
+  expect(copies()).toEqual([2]);
+  record('copy', 'gone', 2);
+  sentence(shown);
+  expect(copies()).toEqual([undefined]);
 });
 
 it('names instruments until their feed delivers them', () => {
@@ -127,6 +135,25 @@ it('without Redis nothing else is known; a part of a cluster hides nothing', () 
   );
   shown.state.onStatus({ type: 'disconnected', error }, shown.now);
   expect(sentence(shown).sentence).toBe('Redis cannot be used, so nothing else is known: The link is down.');
+});
+
+it('names a channel that another program defines differently, as `tickbus status` does', async () => {
+  await using redis = await startLocalRedis();
+  const { url } = redis;
+  const { messages } = CHANNELS.BOT_STATUS;
+  const wrong = defineChannel('BOT_STATUS', { kind: 'event', key: 'bot', messages });
+  await using publisher = new RedisPublisher({ url, sender: 'old-bot', logger: silentLogger });
+  await publisher.publish(wrong, { bot: 'b', state: 'running' });
+  const monitor = await startMonitor({ url, port: 0, logger: silentLogger });
+  await eventually(async () => {
+    const stream = await EventStreamReader.open(`${monitor.url}/api/stream`);
+    const { status } = JSON.parse((await stream.next()).data) as Snapshot;
+    stream.close();
+    expect(status.sentence).toMatch(
+      /the channel BOT_STATUS is defined with another kind: as "kind=state key=bot" by this program, and as "kind=event key=bot" by old-bot[.;]/i,
+    );
+  });
+  await monitor.close();
 });
 
 it('shows own channels, and sends own types of commands', async () => {

@@ -58,7 +58,8 @@ export class OwnRecord {
       this.#demand.declare(record.instance, [key], RECORD_TTL_MS),
       this.#withdraw(record.instance, outdated),
     ]);
-    const hasLapsed = this.#sentAt !== undefined && this.#clock.monotonic() - this.#sentAt >= RECORD_TTL_MS;
+    const acceptedAt = this.#clock.monotonic();
+    const hasLapsed = this.#sentAt !== undefined && acceptedAt - this.#sentAt >= RECORD_TTL_MS;
     this.#sentAt = sentAt;
     return hasLapsed;
   }

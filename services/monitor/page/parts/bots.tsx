@@ -47,11 +47,16 @@ export function Bots() {
 }
 
 function BotTableRow({ row }: { row: BotRow }) {
-  const { bot, state, overdue, isPlain, startedAt, behind, detail, subscriptions } = row;
+  const { bot, state, overdue, isPlain, copies, startedAt, behind, detail, subscriptions } = row;
   return (
     <tr data-bot={bot} data-state={overdue ? 'overdue' : state} title={detailsOf(row)}>
       <th scope="row">
         {bot}
+        {copies !== undefined && (
+          <span class="alert-text" title="The row shows the last status of any of them.">
+            {` ${copies} copies`}
+          </span>
+        )}
         {isPlain && <span class="secondary">plain client</span>}
         {subscriptions !== undefined && <span class="secondary">{subscriptions.join('; ')}</span>}
       </th>
