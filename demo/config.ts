@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { readConfig as readRedisConfig } from 'tickbus/constants';
 
 export interface DemoConfig {
   /** Duration in seconds; undefined: until Ctrl-C. */
@@ -51,8 +52,15 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Dem
     ...options,
     seconds: options.seconds,
     capture: options.capture,
-    redisUrl: env.REDIS_URL || undefined,
+    redisUrl: checkedUrl(env),
   };
+}
+
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` that names REDIS_URL */
+function checkedUrl({ REDIS_URL }: NodeJS.ProcessEnv): string | undefined {
+  if (!REDIS_URL) return undefined;
+  void readRedisConfig({ REDIS_URL }).HOST;
+  return REDIS_URL;
 }
 
 /** The longest duration that a timer supports, rounded down. */

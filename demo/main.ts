@@ -24,5 +24,6 @@ try {
   process.exit(0);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
+  if (process.env.REDIS_URL) console.error('Without REDIS_URL, the demo starts a Redis of its own.');
   process.exit(1);
 }

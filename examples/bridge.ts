@@ -8,6 +8,12 @@ import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 
+// An error prints what failed and what to do, without a stack trace.
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { TO_URL, SYMBOLS = '' } = process.env;
 if (!TO_URL) throw new Error('TO_URL is not set. Set it to the address of the new Redis.');
 const keys = SYMBOLS.split(',').filter(Boolean);

@@ -5,6 +5,12 @@ import { defineBot } from 'tickbus/bot';
 import { CHANNELS } from 'tickbus/constants';
 import { AskError, RedisPublisher } from 'tickbus/publisher';
 
+// An error prints what failed and what to do, without a stack trace.
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const { TRADE_COMMANDS } = CHANNELS;
 
 await using bot = defineBot({ name: 'example-bot' }).onCommand('place_order', ({ data, sender }) => {

@@ -6,6 +6,12 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 
+// An error prints what failed and what to do, without a stack trace.
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 await using gateway = new RedisPublisher();
 const status = { feed: 'example', last_frame_ago_ms: 0, live_for_ms: 60_000, interval_ms: 200 };
 const heartbeat = () => gateway.publish(CHANNELS.FEED_STATUS, { ...status, state: 'live' });

@@ -2,6 +2,12 @@
 
 import { RedisLease } from 'tickbus/lease';
 
+// An error prints what failed and what to do, without a stack trace.
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 // All candidates use the same ttlMs. The default of 3 s tolerates short pauses; a shorter one keeps the example fast.
 const first = new RedisLease({ name: 'nightly-report', ttlMs: 600 });
 const second = new RedisLease({ name: 'nightly-report', ttlMs: 600 });

@@ -3,6 +3,12 @@
 import { defineChannel, RedisPublisher, RedisSubscriber, TickbusError } from 'tickbus';
 import { z } from 'zod';
 
+// An error prints what failed and what to do, without a stack trace.
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 const FILLS = defineChannel('FILLS', {
   kind: 'event',
   history: 1_000,

@@ -1,3 +1,9 @@
+// An error prints what failed and what to do, without a stack trace.
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exit(1);
+});
+
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { CHANNELS, CONFIG } from 'tickbus/constants';

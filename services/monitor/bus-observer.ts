@@ -36,6 +36,7 @@ export class BusObserver {
   /** The names of all observed channels. */
   readonly #names: string[];
   #retry: NodeJS.Timeout | undefined;
+  #loggedFailure: string | undefined;
   #isClosed = false;
 
   constructor(options: BusObserverOptions) {
@@ -75,8 +76,10 @@ export class BusObserver {
       const { refusedRetryMs = REFUSED_RETRY_MS } = this.#options;
       const isRefused = error.code !== 'TICKBUS_CONNECT_FAILED';
       const retryMs = isRefused ? refusedRetryMs : RETRY_MS;
-      // Debug level: the connection has already logged this failure.
-      this.#options.logger.debug({ code: error.code, retryMs }, error.message);
+      // Once for each reason: the page shows it, too.
+      const level = error.message === this.#loggedFailure ? 'debug' : 'warn';
+      this.#loggedFailure = error.message;
+      this.#options.logger[level]({ code: error.code, retryMs }, error.message);
       this.#retry = setTimeout(() => this.start(), retryMs);
     });
   }
@@ -111,6 +114,7 @@ export class BusObserver {
   /** Resolves on `close`. Rejects if connecting fails or an established connection fails permanently. */
   async #listen(): Promise<void> {
     await this.#subscriber.startListening();
+    this.#loggedFailure = undefined;
     for await (const status of this.#subscriber.statusChanges())
       if (status.type === 'failed') throw status.error;
   }

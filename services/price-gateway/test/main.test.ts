@@ -103,7 +103,7 @@ it('exits with 1 and explains what to do when Redis rejects its password at runt
   expect(log.map((line) => JSON.parse(line)).filter(({ level }) => level === 60)).toMatchObject([
     {
       msg: 'Fatal error; shutting down the gateway.',
-      err: { message: expect.stringMatching(/WRONGPASS.* Check the user and password in REDIS_URL\./) },
+      err: { message: expect.stringMatching(/WRONGPASS.* Check the user and password in REDIS_URL/) },
     },
   ]);
   await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 50_000);

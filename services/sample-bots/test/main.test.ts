@@ -66,7 +66,7 @@ it('exits with 1 and names the remedy if Redis rejects the password during opera
   await redis.answers('ACL SETUSER bot resetpass >another', 'CLIENT KILL USER bot');
   expect(await bots.exit).toEqual([1, null]);
   const log = await bots.stderr;
-  expect(log).toMatch(/\n[^\n]*WRONGPASS[^\n]* Check the user and password in REDIS_URL\.\n$/);
+  expect(log).toMatch(/\n[^\n]*WRONGPASS[^\n]* Check the user and password in REDIS_URL\b[^\n]*\n$/);
   expect(log).not.toContain('secret');
 });
 

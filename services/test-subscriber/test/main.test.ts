@@ -52,6 +52,6 @@ it('exits with 1 and names the remedy if Redis rejects the password during opera
   await redis.answers('ACL SETUSER reader resetpass >another', 'CLIENT KILL USER reader');
   expect(await subscriber.exit).toEqual([1, null]);
   expect((await subscriber.stderr).trim().split('\n').at(-1)).toMatch(
-    /WRONGPASS.* Check the user and password in REDIS_URL\.$/,
+    /WRONGPASS.* Check the user and password in REDIS_URL\b.*$/,
   );
 });

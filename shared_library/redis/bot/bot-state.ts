@@ -29,6 +29,7 @@ export interface BotStateOptions {
 export class BotState {
   readonly #options: BotStateOptions;
   #phase: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting';
+  #hasRun = false;
   #isPaused = false;
   #isClosed = false;
   #error: string | undefined;
@@ -56,11 +57,13 @@ export class BotState {
   }
 
   enter(phase: 'running' | 'stopping' | 'stopped'): void {
+    const hasRun = this.#hasRun;
+    this.#hasRun ||= phase === 'running';
     this.#phase = phase;
     this.report();
     const { bot, logger, subscriptions, stats } = this.#options;
     if (phase === 'running') logger.info({ bot, subscriptions: subscriptions() }, 'The bot has started.');
-    if (phase === 'stopped') logger.info({ bot, ...stats() }, 'The bot has stopped.');
+    if (phase === 'stopped' && hasRun) logger.info({ bot, ...stats() }, 'The bot has stopped.');
   }
 
   /** Ends the heartbeat. */

@@ -257,7 +257,11 @@ export class Participant {
   }
 }
 
+/** The caller who connects gets the first three, or the link reports them. */
 const LINK_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'TICKBUS_CONNECT_FAILED',
+  'TICKBUS_AUTH_FAILED',
+  'TICKBUS_TLS_FAILED',
   'TICKBUS_NOT_CONNECTED',
   'TICKBUS_NOT_SENT',
   'TICKBUS_OUTCOME_UNKNOWN',

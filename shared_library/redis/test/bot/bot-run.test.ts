@@ -103,5 +103,5 @@ it('fails with the remedy if a link fails for good', async () => {
   const { exit, stderr } = await start(redis.url.replace('//', '//bot:secret@'));
   await redis.answers('ACL SETUSER bot resetpass >another', 'CLIENT KILL USER bot');
   expect(await exit).toEqual([1, null]);
-  expect(await stderr).toMatch(/WRONGPASS.* Check the user and password in REDIS_URL\./);
+  expect(await stderr).toMatch(/WRONGPASS.* Check the user and password in REDIS_URL/);
 });

@@ -13,7 +13,7 @@ import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
 import { END_KEYS } from '../too-many-keys.ts';
 import { formatAddress, isSocketPath, type RedisAddress } from './address.ts';
-import { fencedText, notServingAdvice, unknownCommand, withoutScript } from './error-replies.ts';
+import { notServingAdvice, readableReply, unknownCommand } from './error-replies.ts';
 import { foreignDataError } from './foreign-data.ts';
 import { redact } from './redact.ts';
 import { tlsFault } from './tls-faults.ts';
@@ -62,7 +62,7 @@ function refusalCode(answer: string | undefined): ErrorCode | undefined {
 }
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  TICKBUS_AUTH_FAILED: 'Check the user and password in REDIS_URL.',
+  TICKBUS_AUTH_FAILED: 'Check the user and password in REDIS_URL, as in redis://user:password@host:6379.',
   TICKBUS_DENIED: 'Give the user the permission (ACL SETUSER), or use another user.',
   TICKBUS_FENCED:
     'Nothing was published. Only the holder, such as a price gateway, may publish there (`npx tickbus who`). ' +
@@ -225,7 +225,7 @@ function createError(code: ErrorCode, text: string, cause: unknown, address: Red
 
 function connectFailureReason(cause: unknown, address: RedisAddress): string {
   const start =
-    'Start Redis (`docker compose up -d redis`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to its address.';
+    'Start Redis (`docker compose up -d redis`, or `redis-server`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to its address.';
   const code = (cause as { code?: unknown } | undefined)?.code;
   if (isSocketPath(address.host) && (code === 'ENOENT' || code === 'ENOTSOCK'))
     return `there is no Unix socket at this path (${code}). ${start}`;
@@ -281,12 +281,8 @@ function message(error: unknown, address: RedisAddress): string {
   const name = unknownCommand(error);
   // The server appends the arguments, which can be long or secret.
   if (name !== undefined) return `unknown command '${printable(name)}'`;
-  const reply = withoutScript(error instanceof Error ? error.message || error.name : String(error));
-  const isFenced = replyPrefix(error) === 'FENCED';
-  const text = (isFenced ? fencedText(reply) : reply).replace(
-    /^(FENCED|REFUSED( NOPERM| NOCOMMAND| LIMIT)?) /,
-    '',
-  );
+  const reply = readableReply(error instanceof Error ? error.message || error.name : String(error));
+  const text = reply.replace(/^(FENCED|REFUSED( NOPERM| NOCOMMAND| LIMIT)?) /, '');
   return printable(redact(text, address.password)).replace(/\.$/, '');
 }
 

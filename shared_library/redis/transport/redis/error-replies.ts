@@ -39,8 +39,14 @@ export function notServingAdvice(word: string | undefined, isLocated: boolean): 
   return isLocated || name === 'LOADING' ? NOT_SERVING[name] : undefined;
 }
 
-/** The text of a `FENCED` reply with the name of the holder, and the time of its claim in readable form. */
-export function fencedText(text: string): string {
+/**
+ * An error reply as a person reads it: without the place in a script, which the server appends; a `FENCED` reply with
+ * the name of the holder and the time of its claim; and what the long text of `NOAUTH` means.
+ */
+export function readableReply(reply: string): string {
+  const text = reply.replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.?$/, '');
+  if (text.startsWith('NOAUTH ')) return 'NOAUTH it requires a password';
+  if (!text.startsWith('FENCED ')) return text;
   return text.replace(/: (\S+), since=(\d{1,15})$/, (_, program: string, since: string) => {
     const claimed = new Date(Number(since)).toISOString();
     return `: ${decoded(program).slice(0, MAX_PROGRAM)}, since ${claimed}`;
@@ -54,11 +60,6 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
-}
-
-/** An error of a script without the place in the script, which the server appends. */
-export function withoutScript(text: string): string {
-  return text.replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.?$/, '');
 }
 
 /**

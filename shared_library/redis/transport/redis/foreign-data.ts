@@ -5,7 +5,7 @@ import { MAX_PARTITIONS } from '../../channel/partitions.ts';
 import { TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
 import { formatAddress, type RedisAddress } from './address.ts';
-import { withoutScript } from './error-replies.ts';
+import { readableReply } from './error-replies.ts';
 
 /** A field of the head as a number; undefined for a value that tickbus never writes. Same rule as `LUA_WHOLE`. */
 export function parseWhole(value: string): number | undefined {
@@ -22,7 +22,7 @@ export function parsePartitions(value: string): number | undefined {
  * errors. Scripts report such a key as `REFUSED FOREIGN`, then the field of the hash, `type` or `last-id`, and the key.
  */
 export function foreignDataError(error: unknown, address: RedisAddress): TickbusError | undefined {
-  const text = error instanceof ErrorReply ? withoutScript(error.message) : '';
+  const text = error instanceof ErrorReply ? readableReply(error.message) : '';
   const [, what, key] = /^REFUSED FOREIGN (\S+) (.*)$/s.exec(text) ?? [];
   return what === undefined || key === undefined ? undefined : foreignKeyError(key, what, address);
 }
