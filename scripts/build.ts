@@ -1,6 +1,6 @@
 // `npm run build [-- folder]`: writes the workspaces as JavaScript to dist/, without tests, for plain node and npm.
 // dist/packages/cli is the command line as npm gets it, without the other workspaces.
-// Also writes the software bill of materials of the library, and of the command `tickbus` with its services.
+// Also writes the software bills of materials of both packages, and of the services.
 // In the repository the packages export .ts files, so that no build is necessary. In dist/ they export .js files.
 
 import { spawnSync } from 'node:child_process';
@@ -21,6 +21,10 @@ import { writeCommandPackage } from './command-package.ts';
 import { writeSbom } from './sbom.ts';
 
 interface Manifest {
+  name: string;
+  version: string;
+  license: string;
+  description: string;
   private?: boolean;
   exports?: Record<string, string>;
   /** Commands: a launcher NAME.mjs runs NAME.ts, if that exists. */
@@ -43,14 +47,33 @@ for (const folder of workspaces()) writePackage(folder);
 await buildPage(join(DIST, 'services/monitor/built'));
 await writePackedCommand(join(DIST, 'packages/cli'));
 mkdirSync(join(DIST, 'sbom'));
-for (const [name, workspace] of Object.entries({ tickbus: 'shared_library/redis', services: 'cli' }))
-  writeSbom({ root: ROOT, workspace, file: join(DIST, 'sbom', `${name}.cdx.json`) });
+writeSboms(join(DIST, 'sbom'));
 
 function compile(): void {
   const tsc = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
   const args = [tsc, '--project', join(ROOT, 'tsconfig.build.json'), '--outDir', DIST];
   const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
   if (status !== 0) process.exit(1);
+}
+
+/** One document for each package of npm, and one for the image of the services, which has the command line, too. */
+function writeSboms(folder: string): void {
+  const ofPackage = (workspace: string) => ({
+    subject: readJson<Manifest>(join(ROOT, workspace, 'package.json')),
+    workspaces: [workspace],
+  });
+  const library = ofPackage('shared_library/redis');
+  const command = ofPackage('cli');
+  const services = {
+    subject: {
+      ...library.subject,
+      name: 'tickbus-services',
+      description: 'The services of tickbus and its command.',
+    },
+    workspaces: [...workspaces().filter((one) => one.startsWith('services/')), ...command.workspaces],
+  };
+  for (const [name, about] of Object.entries({ tickbus: library, cli: command, services }))
+    writeSbom({ root: ROOT, ...about, file: join(folder, `${name}.cdx.json`) });
 }
 
 /** The workspace folders in the lock file, which `npm ci` requires. */
@@ -96,7 +119,7 @@ function writeLauncher(workspace: string, launcher: string, to: string): void {
   const path = join(to, launcher);
   const program = launcher.replace(/\.mjs$/, '');
   if (existsSync(join(ROOT, workspace, `${program}.ts`)))
-    writeFileSync(path, `#!/usr/bin/env node\nimport '${program}.js';\n`);
+    writeFileSync(path, `#!/usr/bin/env node\nimport './${program}.js';\n`);
   else copyFileSync(join(ROOT, workspace, launcher), path);
   // npm sets the mode for installed packages, but not for workspaces.
   chmodSync(path, 0o755);

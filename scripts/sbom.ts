@@ -19,22 +19,30 @@ interface LockedPackage {
 
 type Packages = Readonly<Record<string, LockedPackage>>;
 
+/** A package, or a set of programs such as an image. */
+interface SbomSubject {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly description: string;
+}
+
 export interface SbomOptions {
   /** The folder with package-lock.json. */
   readonly root: string;
-  /** The folder of the workspace, for example `shared_library/redis`. The document describes its package. */
-  readonly workspace: string;
+  /** The name and the description of what the document describes, as its package.json has them. */
+  readonly subject: SbomSubject;
+  /** The folders of the workspaces that are in it, for example `shared_library/redis`. */
+  readonly workspaces: readonly string[];
   /** The file to write, CycloneDX in JSON. */
   readonly file: string;
 }
 
 /** @throws Error if a dependency is not in the lock file, or npm fails */
-export function writeSbom({ root, workspace, file }: SbomOptions): void {
+export function writeSbom({ root, subject, workspaces, file }: SbomOptions): void {
   const { packages } = readJson<{ packages: Packages }>(join(root, 'package-lock.json'));
-  const { name, version, license, description } = readJson<Record<string, string>>(
-    join(root, workspace, 'package.json'),
-  );
-  const locked = productionPackages(packages, workspace);
+  const { name, version, license, description } = subject;
+  const locked = productionPackages(packages, workspaces);
   const dependencies = Object.fromEntries(
     Object.entries(locked)
       .filter(([path]) => path.lastIndexOf('node_modules/') === 0)
@@ -44,7 +52,7 @@ export function writeSbom({ root, workspace, file }: SbomOptions): void {
   const folder = mkdtempSync(join(tmpdir(), 'tickbus-sbom-'));
   try {
     // npm names the document after the folder.
-    const project = join(folder, name ?? 'tickbus');
+    const project = join(folder, name);
     mkdirSync(project, { recursive: true });
     writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
     const lock = { name, version, lockfileVersion: 3, requires: true, packages: { '': manifest, ...locked } };
@@ -56,8 +64,11 @@ export function writeSbom({ root, workspace, file }: SbomOptions): void {
   }
 }
 
-/** The packages that the workspace needs at run time, by path, including those of workspaces that it depends on. */
-function productionPackages(packages: Packages, workspace: string): Record<string, LockedPackage> {
+/** The packages that the workspaces need at run time, by path, including those of workspaces that it depends on. */
+function productionPackages(
+  packages: Packages,
+  workspaces: readonly string[],
+): Record<string, LockedPackage> {
   const found: Record<string, LockedPackage> = {};
   const visited = new Set<string>();
   const visit = (path: string) => {
@@ -69,7 +80,7 @@ function productionPackages(packages: Packages, workspace: string): Record<strin
     for (const name of Object.keys({ ...one.dependencies, ...one.optionalDependencies }))
       visit(pathOf(packages, path, name));
   };
-  visit(workspace);
+  for (const workspace of workspaces) visit(workspace);
   return found;
 }
 

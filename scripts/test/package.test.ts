@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,6 +52,19 @@ test('the package has only code and types of every module', () => {
   expect(documents).toContain('LICENSE');
   expect(files).toEqual([...code, ...types, ...documents, 'command.mjs', 'package.json'].sort());
   expect(files.filter((path) => path.includes('test/'))).toEqual([]);
+});
+
+test.each([
+  ['shared_library/redis', 'tickbus'],
+  ['packages/cli', '@tickbus/cli'],
+])('%s needs no correction by npm to be published, and shows the README of %s', async (path, name) => {
+  const built = join(folder, 'dist', path);
+  // `npm pkg fix` makes the corrections that `npm publish` makes in silence, apart from a warning.
+  const copy = join(folder, `fixed-${name.replace('/', '-')}`);
+  await cp(built, copy, { recursive: true });
+  await run({ cwd: copy }, 'npm', 'pkg', 'fix');
+  expect(await manifest(copy)).toEqual(await manifest(built));
+  expect((await readFile(join(built, 'README.md'), 'utf8')).split('\n')[0]).toBe(`# ${name}`);
 });
 
 test('every export of the repository is JavaScript with types', async () => {
@@ -173,22 +186,27 @@ test.concurrent(
 );
 
 test.each([
-  ['tickbus', 'shared_library/redis', 'tickbus'],
-  ['services', 'cli', '@tickbus/cli'],
+  ['tickbus', 'tickbus', ['shared_library/redis']],
+  ['cli', '@tickbus/cli', ['cli']],
+  [
+    'services',
+    'tickbus-services',
+    ['cli', 'services/bar-builder', 'services/monitor', 'services/simulated-broker'],
+  ],
 ])(
-  'sbom/%s.cdx.json lists the dependencies of %s with the locked versions',
-  async (file, workspace, name) => {
+  'sbom/%s.cdx.json describes %s, with the locked versions of its dependencies',
+  async (file, name, parts) => {
     const sbom = JSON.parse(await readFile(join(folder, 'dist/sbom', `${file}.cdx.json`), 'utf8')) as Sbom;
-    const { dependencies } = JSON.parse(await readFile(join(ROOT, workspace, 'package.json'), 'utf8')) as {
-      dependencies: Record<string, string>;
-    };
     expect(sbom.bomFormat).toBe('CycloneDX');
     expect([sbom.metadata.component.purl]).toEqual([`pkg:npm/${name.replace('@', '%40')}@0.1.0`]);
     const listed = sbom.components.map(({ purl }) => purl);
-    const external = Object.entries(dependencies).filter(
-      ([one]) => !one.startsWith('@tickbus/') && one !== 'tickbus',
+    const declared = await Promise.all(
+      parts.map(async (part) => (await manifest(join(ROOT, part))).dependencies),
     );
-    const direct = external.map(([one, version]) => `pkg:npm/${one.replace('@', '%40')}@${version}`);
+    const direct = declared
+      .flatMap((dependencies) => Object.entries(dependencies))
+      .filter(([one]) => !one.startsWith('@tickbus/') && one !== 'tickbus')
+      .map(([one, version]) => `pkg:npm/${one.replace('@', '%40')}@${version}`);
     expect(listed).toEqual(expect.arrayContaining([...direct, 'pkg:npm/%40redis/client@6.3.1']));
     expect(listed.filter((purl) => /vitest|fast-check|biome|tickbus/.test(purl))).toEqual([]);
   },
@@ -200,6 +218,11 @@ interface Sbom {
   components: { purl: string }[];
 }
 
-async function manifest(of: string): Promise<{ exports: Record<string, string | Record<string, string>> }> {
+interface Manifest {
+  exports: Record<string, string | Record<string, string>>;
+  dependencies: Record<string, string>;
+}
+
+async function manifest(of: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(of, 'package.json'), 'utf8'));
 }
