@@ -131,9 +131,9 @@ const MAX_PAST_EPOCHS = 8;
  * The holder decides how the channel is defined. If its kind or key differs from the recorded one, what is stored under
  * that is deleted.
  *
- * A claim records who holds the lease, as `token since program`, and begins a new epoch. A resume does so if the server is on another branch, the epoch is no longer the caller's,
- * or the head is below what the caller has published. `past` lists ended epochs as
- * `epoch:seq:is_same_branch:mark,...;`, the latest first.
+ * A claim records who holds the lease, as `token since program`, and begins a new epoch. A resume begins one if the
+ * server is on another branch, the epoch is no longer the caller's, or the head is below what the caller has published.
+ * `past` lists ended epochs as `epoch:seq:is_same_branch:mark,...;`, the latest first.
  */
 export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_DEFINITION}${LUA_IS_OURS}
 local nonce, ttl, token, writer, epoch, published, definition, program = unpack(ARGV)
