@@ -7,8 +7,8 @@ import { type InstrumentStatus, type Price, systemClock } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { expect, it } from 'vitest';
-import type { GatewayOptions } from '../gateway-options.ts';
 import { codecFor } from '../../simulated-broker/codec.ts';
+import type { GatewayOptions } from '../gateway-options.ts';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
 import { AT, collect, quote, ReceivedValues, SILENT, trade } from './gateway.fixture.ts';
 

@@ -131,6 +131,8 @@ it('reads halts and their ends', () => {
     },
     { kind: 'resume', symbol: 'AAPL', timestamp: Date.UTC(2021, 1, 22, 15, 51, 44, 208) },
   ]);
+  const { t: _, ...untimed } = status;
+  expect(eventsOf({ ...untimed, sc: '3' })).toEqual([{ kind: 'resume', symbol: 'AAPL' }]);
 });
 
 it('reads the side of the taker on the crypto stream', () => {

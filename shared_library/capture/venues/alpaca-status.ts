@@ -15,7 +15,7 @@ const RESUMPTIONS: ReadonlySet<unknown> = new Set(['3', 'T']);
 
 /** A halt with the venue's texts, or its end; undefined for any other status. */
 export function readAlpacaStatus({ S, sc, sm, rc, rm, t }: JsonObject): UncheckedEvent | undefined {
-  const common = { symbol: S, timestamp: unixMsOf(t) };
+  const common = { symbol: S, ...(t !== undefined && { timestamp: unixMsOf(t) }) };
   if (RESUMPTIONS.has(sc)) return { kind: 'resume', ...common };
   if (!HALTS.has(sc)) return undefined;
   const texts = [sm, rc, rm].filter((text) => typeof text === 'string' && text !== '');
