@@ -5,9 +5,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** The file for the counts of .ci/run. */
 const results = process.env.TICKBUS_TEST_RESULTS;
 
+/** Only `npm run test:packages` runs it: to build, pack and install takes a minute of CPU time. */
+export const PACKAGES = 'scripts/test/package.test.ts';
+
 /** The longest files, which start first: otherwise a worker that ends with one of them runs on alone. */
 const LONGEST = [
-  'scripts/test/package',
   'demo/test/demo',
   'services/monitor/test/page',
   'integration/sentinel-failover',
@@ -30,13 +32,11 @@ export default defineConfig({
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
     // Loading the modules again for every file would double the time. A test restores what it changes in its process.
     isolate: false,
-    // One more than the cores, because most tests wait for servers and processes.
-    maxWorkers: availableParallelism() + 1,
+    // Twice the cores, because most tests wait for servers and processes.
+    maxWorkers: 2 * availableParallelism(),
     sequence: { sequencer: LongestFirst },
     include: ['**/test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'dist/**'],
-    // Only the tests of types: `npm run check:types` checks the rest.
-    typecheck: { enabled: true, include: ['**/test/**/*.test-d.ts'], tsconfig: 'tsconfig.types.json' },
+    exclude: ['**/node_modules/**', 'dist/**', PACKAGES],
     // Some tests start real servers and processes. No test asserts on time.
     testTimeout: 120_000,
     hookTimeout: 120_000,

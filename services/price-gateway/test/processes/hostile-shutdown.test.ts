@@ -11,7 +11,7 @@ import { GatewayProcess, gatewaySettings } from './child-processes.fixture.ts';
 // The flood takes long on a busy machine.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
-const MAPPING = await bundledProgram(new URL('./empty-mapping.fixture.ts', import.meta.url));
+const MAPPING = await bundledProgram(new URL('./heartbeat-mapping.fixture.ts', import.meta.url));
 
 let redis: LocalRedis;
 const cleanUps: (() => PromiseLike<unknown>)[] = [];
@@ -45,15 +45,19 @@ it.each([
       FEED: 'websocket',
       WEBSOCKET_URL: server.url,
       WEBSOCKET_MAPPING: MAPPING,
+      // The flood must not starve its renewal. A busy machine may.
+      LEASE_TTL_MS: '10000',
     }),
   );
   cleanUps.push(() => gateway.kill());
-  const { socket } = await server.victims.until(() => true);
+  const { socket, closed } = await server.victims.until(() => true);
   if (!('answer' in options)) await gateway.lines.until(({ msg }) => msg === 'The feed is live.');
   act(socket);
   // 8 MiB are two million frames of 4 bytes. Reading these takes seconds; meanwhile the gateway must renew its lease.
-  while (act === floodWithMessages && socket.bytesWritten < 8 * 1024 * 1024)
-    await new Promise((resolve) => socket.once('drain', resolve));
+  while (act === floodWithMessages && socket.bytesWritten < 8 * 1024 * 1024) {
+    expect(socket.destroyed).toBe(false);
+    await Promise.race([closed, new Promise((resolve) => socket.once('drain', resolve))]);
+  }
   gateway.signal('SIGTERM');
   expect(await gateway.exit).toEqual([0, null]);
   const messages = gateway.lines.all.map(({ msg }) => msg);

@@ -134,15 +134,18 @@ export function describeHistories(name: string, connect: () => Promise<Connectio
         const publisher = await publisherOf();
         await publishAll(publisher, channel, 'a', 1, 5);
         const first = await join(channel, ['a'], { last: 2 });
+        await untilLast(first.bot, 'a', 5);
         expect(first.bot.numbers('a')).toEqual([4, 5]);
         const { epoch = 0, seq = 0 } = first.bot.messages.at(-1) ?? {};
         await first.subscriber.close();
         await publishAll(publisher, channel, 'a', 6, 105);
         const second = await join(channel, ['a'], { position: { epoch, seq } });
+        await untilLast(second.bot, 'a', 105);
         expect([second.bot.numbers('a'), second.bot.gaps]).toEqual([range(6, 105), []]);
         await second.subscriber.close();
         await publishAll(publisher, channel, 'a', 106, 400);
         const third = await join(channel, ['a'], { position: { epoch, seq } });
+        await untilLast(third.bot, 'a', 400);
         expect(third.bot.numbers('a')).toEqual(range(150, 400));
         expect(third.bot.gaps).toMatchObject([{ cause: 'loss', epoch, from: 6, to: 149, lost: 144 }]);
         await publishAll(publisher, channel, 'a', 401, 401);
@@ -164,7 +167,10 @@ export function describeHistories(name: string, connect: () => Promise<Connectio
         const { bot, subscriber } = await join(channel, keys, { last: 10 });
         const late = new Bot(subscriber, channel, keys.slice(0, 3), { last: 5 });
         await untilLast(late, 'K3', 40);
-        for (const key of keys) expect(bot.numbers(key)).toEqual(range(31, 40));
+        for (const key of keys) {
+          await untilLast(bot, key, 40);
+          expect(bot.numbers(key)).toEqual(range(31, 40));
+        }
         for (const key of keys) await publishAll(publisher, channel, key, 41, 43);
         for (const key of keys) {
           await untilLast(bot, key, 43);
@@ -183,9 +189,13 @@ export function describeHistories(name: string, connect: () => Promise<Connectio
           expect(resumed.bot.numbers(key)).toEqual(range(43, 45));
         }
         const one = await join(channel, ['K7'], { position: positions.K7 as Position });
+        await untilLast(one.bot, 'K7', 45);
         expect([one.bot.numbers('K7'), one.bot.gaps]).toEqual([range(43, 45), []]);
         const whole = await join(channel, undefined, { time: 0 });
-        for (const key of keys) expect(whole.bot.numbers(key)).toEqual(range(1, 45));
+        for (const key of keys) {
+          await untilLast(whole.bot, key, 45);
+          expect(whole.bot.numbers(key)).toEqual(range(1, 45));
+        }
       },
     );
 
