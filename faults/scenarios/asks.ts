@@ -47,7 +47,14 @@ export const asksOnCluster: Scenario = {
       await server.kill();
       await cluster.heal();
     };
-    await checkAsks(testbed, { url: cluster.url, count: 2_000, pair: ownPair(1), fault, faults: 2 });
+    await checkAsks(testbed, {
+      url: cluster.url,
+      count: 2_000,
+      pair: ownPair(1),
+      fault,
+      faults: 2,
+      keepsBot: true,
+    });
   },
 };
 

@@ -10,13 +10,15 @@ import { TcpProxy } from './proxy.ts';
 export interface AskOverCutsOptions {
   /** Port of the server on 127.0.0.1. The desk and the bot have a proxy each, and their links are cut. */
   readonly port?: number;
-  /** The address of a cluster, in place of `port`. No links are cut. */
+  /** The address of a cluster or a Sentinel group, in place of `port`. No links are cut. */
   readonly url?: string;
   /** What is asked on. Default: TRADE_COMMANDS, of a bot made with the kit. */
   readonly pair?: AskedPair;
-  /** Called `faults` times in the course of the asks, for example to restart the server. The bot is replaced, too. */
+  /** Called `faults` times in the course of the asks, for example to restart the server. */
   readonly fault?: () => Promise<void>;
   readonly faults?: number;
+  /** Whether one bot lives through the faults, so that it is never absent. Default false: each fault replaces it. */
+  readonly keepsBot?: boolean;
   readonly count: number;
   readonly random: Random;
   readonly logger: Logger;
@@ -117,6 +119,8 @@ class AskRun {
       if (ends.length !== 1) violations.push(`${id} ended ${ends.length} times: ${ends}`);
       if (times > 1) violations.push(`${id} was obeyed ${times} times`);
       if (outcome === 'done' && times === 0) violations.push(`${id} is done, and was not obeyed`);
+      if (outcome === 'TICKBUS_ABSENT' && this.#options.keepsBot)
+        violations.push(`${id}: a living bot is absent`);
       if (NEVER_OBEYED.has(outcome) && times > 0) violations.push(`${id} was obeyed in spite of ${outcome}`);
       if (outcome !== 'done' && !NEVER_OBEYED.has(outcome) && !MAYBE_OBEYED.has(outcome))
         violations.push(`${id} ended with ${outcome}`);
@@ -143,8 +147,9 @@ class AskRun {
 
   /** The bot that follows knows nothing of what the former one has obeyed. */
   #fault(): void {
-    const { fault = async () => {} } = this.#options;
+    const { fault = async () => {}, keepsBot = false } = this.#options;
     this.#faulting = this.#faulting.then(async () => {
+      if (keepsBot) return fault();
       await Promise.all([fault(), this.#bot.close()]);
       this.#bot = await this.#parts.newBot();
     });

@@ -159,7 +159,8 @@ export class RedisPublisher extends PublisherBase {
    *   - `TICKBUS_NO_ANSWER`: it was published, and whether it was carried out is unknown. At once if PRESENCE reports
    *     that everybody of that name has ended
    *   - `TICKBUS_OUTCOME_UNKNOWN`: whether it was published is unknown
-   *   - `TICKBUS_NOT_SENT`: the subscription to the answers was not ready in time, so it was not sent
+   *   - `TICKBUS_NOT_SENT`: the subscription to the answers was not ready in time; or the receiver is there, and its
+   *     link was down when the command was published. Nobody has received it
    * @throws TickbusError as `publish`, and as `startListening` of a subscriber. Nothing was published
    *
    * @example

@@ -134,7 +134,7 @@ export class CommandEndpoint {
       return answered(200, `${bot}: ${outcome}. ${detail}`.trim(), command_id);
     } catch (error) {
       const status = error instanceof AskError ? ASK_STATUS[error.code] : undefined;
-      if (error instanceof AskError && error.code === 'TICKBUS_ABSENT')
+      if (error instanceof AskError && (error.code === 'TICKBUS_ABSENT' || error.code === 'TICKBUS_NOT_SENT'))
         audited ??= this.#audit(caller, { ...about, outcome: 'failed', detail: error.message });
       if (error instanceof AskError && status !== undefined)
         return answered(status, error.message, error.messageId);
@@ -194,9 +194,10 @@ export class CommandEndpoint {
 
 const UNAUDITED = 'The audit record could not be published.';
 
-/** The status of a command that was published, or that nobody is there for, by the code of the error. */
+/** The status of a command that was published, or that nobody can have received, by the code of the error. */
 const ASK_STATUS: Partial<Record<AskErrorCode, Reply['status']>> = {
   TICKBUS_ABSENT: 404,
+  TICKBUS_NOT_SENT: 503,
   TICKBUS_REJECTED: 409,
   TICKBUS_EXPIRED: 409,
   TICKBUS_FAILED: 409,

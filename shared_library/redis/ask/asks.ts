@@ -115,7 +115,11 @@ export class Asks {
       pending.state = 'unknown';
       try {
         const options = { id, type, sender, expiresInMs: pending.expiresInMs };
-        return pending.onPublished(await publish(channel, data as never, options));
+        const published = await publish(channel, data as never, options);
+        pending.onPublished(published);
+        if (published.receivers > 0) return;
+        const receiver = name === undefined ? undefined : await presence?.find(name, channel);
+        return pending.failUnheard(receiver?.subscribes === true);
       } catch (error) {
         if (!mayRetry(error, isRetry)) return isRetry ? pending.failUnknown(error) : pending.fail(error);
       }

@@ -117,12 +117,10 @@ export class PendingAsk {
     for (const instance of instances) this.#remaining.add(instance);
   }
 
+  /** If nobody has received it, nobody ever will, as if it was not sent. `failUnheard` follows. */
   onPublished(published: Published): void {
-    const { type, receiver, channel, onPublished } = this.#settings;
-    if (this.state === 'unknown') this.state = 'published';
-    this.#call(onPublished, published);
-    if (published.receivers > 0) return;
-    this.failAbsent(`Nobody listens to ${channel}: ${printable(receiver)} did not receive ${type}.`);
+    if (this.state === 'unknown') this.state = published.receivers > 0 ? 'published' : 'unsent';
+    this.#call(this.#settings.onPublished, published);
   }
 
   onAnswer(answer: AnswerFields): void {
@@ -145,6 +143,22 @@ export class PendingAsk {
   /** Nobody can have received the command. */
   failAbsent(reason: string): void {
     this.fail(new AskError('TICKBUS_ABSENT', `${reason} Check the name, or start it, then ask again.`));
+  }
+
+  /**
+   * The server has published the command to nobody.
+   *
+   * @param isThere whether the receiver says that it subscribes: its link was cut, and comes back
+   */
+  failUnheard(isThere: boolean): void {
+    const { type, channel } = this.#settings;
+    const receiver = printable(this.#settings.receiver);
+    if (!isThere)
+      return this.failAbsent(`Nobody listens to ${channel}: ${receiver} did not receive ${type}.`);
+    const text =
+      `${receiver} is there, but its link to ${channel} was down: it did not receive ${type}, and will not. ` +
+      'Ask again. Do not start a second one.';
+    this.fail(new AskError('TICKBUS_NOT_SENT', text));
   }
 
   /** As `failAbsent`. A second bot beside one that hangs would act on the same account. */
@@ -192,7 +206,7 @@ export class PendingAsk {
     if (this.state === 'unknown') return this.failUnknown();
     const reason =
       this.state === 'unsent'
-        ? `The subscription to the answers was not ready within ${timeoutMs} ms.`
+        ? `Within ${timeoutMs} ms, the subscription to the answers was not ready, or it was not known who listens.`
         : `${printable(receiver)} has not answered within ${timeoutMs} ms: it is not running, or busy.`;
     this.abort('TICKBUS_NO_ANSWER', reason);
   }

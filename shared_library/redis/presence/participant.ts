@@ -12,7 +12,7 @@ import { timeout } from '../runtime/timeout.ts';
 import type { Transport } from '../transport/port.ts';
 import { claimName, recheckName, requireOnlyOne } from './name-claim.ts';
 import { PresenceKeeper } from './presence-keeper.ts';
-import { listed, OwnRecord, type PresenceRecord, RENEW_MS } from './presence-record.ts';
+import { isRestored, listed, OwnRecord, type PresenceRecord, RENEW_MS } from './presence-record.ts';
 
 export interface ParticipantOptions {
   readonly transport: Transport;
@@ -149,8 +149,8 @@ export class Participant {
 
   async #join(): Promise<void> {
     this.#state = 'joined';
-    this.#unwatchLink = this.#options.transport.onStatus(({ type }) => {
-      if (type !== 'connected') return;
+    this.#unwatchLink = this.#options.transport.onStatus((status) => {
+      if (!isRestored(status)) return;
       // The server may have lost the record.
       this.#isInDoubt = true;
       void this.#announce();

@@ -11,7 +11,7 @@ import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Position } from '../wire/position.ts';
-import { keyOf, MAX_PARTICIPANTS, type PresenceRecord, readRecords } from './presence-record.ts';
+import { isRestored, keyOf, MAX_PARTICIPANTS, type PresenceRecord, readRecords } from './presence-record.ts';
 
 export interface PresenceKeeperOptions {
   readonly transport: Transport;
@@ -34,7 +34,7 @@ const SWEEP_MS = 400;
  * Milliseconds after a new connection for which the keeper reports nobody as gone. After a restart or a failover that
  * kept the last values, all records have expired, and the links of the others need up to a second to be back.
  */
-const RETURN_MS = 1_200;
+export const RETURN_MS = 1_200;
 /** The maximum number of messages that one sweep publishes. The next one publishes the others. */
 const MAX_CHANGES = 1_000;
 
@@ -76,8 +76,8 @@ export class PresenceKeeper {
   start(): void {
     const { transport, clock } = this.#options;
     this.#connectedAt = clock.monotonic();
-    this.#unwatchLink = transport.onStatus(({ type }) => {
-      if (type === 'connected') this.#connectedAt = clock.monotonic();
+    this.#unwatchLink = transport.onStatus((status) => {
+      if (isRestored(status)) this.#connectedAt = clock.monotonic();
     });
     const onError = (err: unknown) => this.#options.logger.debug({ err }, 'Presence: no lease.');
     this.#lease.start().catch(onError);

@@ -5,6 +5,7 @@ import { type Presence, presence } from '../channel/schemas/presence.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { DemandOperations } from '../transport/demand-port.ts';
+import type { ChannelLinkStatus, LinkStatus } from '../transport/link-status.ts';
 import type { Transport } from '../transport/port.ts';
 
 /**
@@ -28,6 +29,11 @@ export const MAX_PARTICIPANTS = 10_000;
 /** Identifies a participant among the last values of PRESENCE. */
 export function keyOf({ name, instance }: Pick<Presence, 'name' | 'instance'>): string {
   return `${name}/${instance}`;
+}
+
+/** Whether the link of PRESENCE is connected again. On a cluster, the links of other channels say nothing about it. */
+export function isRestored(status: LinkStatus | ChannelLinkStatus): boolean {
+  return status.type === 'connected' && (!('channel' in status) || status.channel === CHANNELS.PRESENCE.name);
 }
 
 /** The records of one participant. It has two for a moment while they change; the higher revision counts. */

@@ -7,11 +7,13 @@ import type { Presence } from '../channel/schemas/presence.ts';
 import { PublisherBase } from '../publish/publisher-base.ts';
 import { BoundedMap } from '../runtime/bounded-map.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { timeout } from '../runtime/timeout.ts';
 import type { SubscriberBase } from '../subscribe/subscriber-base.ts';
 import type { Transport } from '../transport/port.ts';
-import { PresenceKeeper } from './presence-keeper.ts';
-import { MAX_PARTICIPANTS, type PresenceRecord, readRecords } from './presence-record.ts';
+import { PresenceKeeper, RETURN_MS } from './presence-keeper.ts';
+import { isRestored, MAX_PARTICIPANTS, type PresenceRecord, readRecords } from './presence-record.ts';
 
 export interface PresenceWatchOptions {
   /** The link for publishing. */
@@ -40,12 +42,16 @@ export interface Receiver {
   readonly isGone: boolean;
   /** The instances of that name that are there. Empty if none is known, for example for a plain client. */
   readonly instances: ReadonlySet<string>;
+  /** Whether one of them says that it subscribes to the channel, also if its link is down for a moment. */
+  readonly subscribes: boolean;
 }
 
 /** Milliseconds for which the records that were read show that somebody is there. Nobody is absent by old records. */
 const RECORDS_MS = 400;
-const UNKNOWN: Receiver = { isAbsent: false, isGone: false, instances: new Set() };
-const ABSENT: Receiver = { isAbsent: true, isGone: false, instances: new Set() };
+/** Milliseconds between two looks for a program that may be back soon. */
+const RECHECK_MS = 100;
+const UNKNOWN: Receiver = { isAbsent: false, isGone: false, instances: new Set(), subscribes: false };
+const ABSENT: Receiver = { ...UNKNOWN, isAbsent: true };
 const GONE: Receiver = { ...ABSENT, isGone: true };
 
 /**
@@ -68,6 +74,9 @@ export class PresenceWatch {
   /** The instances that have ended since the records were read, or while they are being read. */
   readonly #endedSince = new Set<string>();
   #records: { readonly at: number; readonly list: Promise<readonly PresenceRecord[]> } | undefined;
+  /** When the link was restored last, by the monotonic clock. */
+  #restoredAt = Number.NEGATIVE_INFINITY;
+  #unwatchLink: Unsubscribe = () => {};
   #isClosed = false;
   /** Called with each end that is reported. */
   onEnd: (ending: Ending) => void = () => {};
@@ -76,29 +85,39 @@ export class PresenceWatch {
     this.#options = options;
   }
 
-  /** Never rejects: what cannot be read is unknown. */
+  /**
+   * Never rejects: what cannot be read is unknown. Takes up to `RETURN_MS` if the program may be back soon: after an
+   * outage, the links of others come back later than this one.
+   */
   async find(name: string, channel: Channel): Promise<Receiver> {
+    const { transport, clock, logger } = this.#options;
     try {
       await this.#start();
-      const before = await this.#receiver(name);
+      const before = await this.#receiver(name, channel);
       if (before?.isAbsent === false) return before;
-      const now = await this.#receiver(name, 0);
-      if (now !== undefined) return now;
+      const endsAt = clock.monotonic() + RETURN_MS;
+      for (let maxAgeMs = 0; ; maxAgeMs = RECHECK_MS) {
+        const now = await this.#receiver(name, channel, maxAgeMs);
+        if (now !== undefined) return now;
+        if (!this.#mayReturn(name) || clock.monotonic() >= endsAt) break;
+        await timeout(clock, RECHECK_MS).promise;
+      }
       // A value without a record is that of a program that has crashed, as for the keeper.
       const ended = this.#joined.has(name) ? 'gone' : this.#ended.get(name);
       if (ended !== undefined) return ended === 'gone' ? GONE : ABSENT;
       const isSplit = channel.layout !== undefined && channel.layout > 1;
-      const isEveryoneNamed = !isSplit && (await this.#options.transport.areListenersNamed(channel));
+      const isEveryoneNamed = !isSplit && (await transport.areListenersNamed(channel));
       if (isEveryoneNamed !== true) return UNKNOWN;
       return (await this.#hasUnfinishedStatus(name)) ? GONE : ABSENT;
     } catch (err) {
-      this.#options.logger.debug({ err, name }, 'Presence: it is unknown who listens.');
+      logger.debug({ err, name }, 'Presence: it is unknown who listens.');
       return UNKNOWN;
     }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#unwatchLink();
     await Promise.all([this.#keeper?.close(), this.#subscriber?.close({ timeoutMs: 0 })]);
     await this.#publisher?.close();
   }
@@ -113,6 +132,9 @@ export class PresenceWatch {
       logger.debug({ err }, 'Presence: cannot listen.');
     });
     if (this.#isClosed || this.#keeper !== undefined) return;
+    this.#unwatchLink = transport.onStatus((status) => {
+      if (isRestored(status)) this.#restoredAt = clock.monotonic();
+    });
     this.#publisher = new PublisherBase({ transport, clock, sender });
     const onRefused = (err: unknown) => logger.debug({ err }, 'Presence: another program has to keep it.');
     this.#keeper = new PresenceKeeper({ transport, clock, logger, publisher: this.#publisher, onRefused });
@@ -143,11 +165,15 @@ export class PresenceWatch {
     this.onEnd({ name, instance, state, isLast });
   }
 
-  async #receiver(name: string, maxAgeMs = RECORDS_MS): Promise<Receiver | undefined> {
+  /** Whether a program without a record may have lost it in an outage. PRESENCE soon tells it from one that crashed. */
+  #mayReturn(name: string): boolean {
+    return this.#joined.has(name) || this.#options.clock.monotonic() - this.#restoredAt < RETURN_MS;
+  }
+
+  async #receiver(name: string, channel: Channel, maxAgeMs = RECORDS_MS): Promise<Receiver | undefined> {
     const records = await this.#read(maxAgeMs);
-    return receiverIn(
-      records.filter((record) => record.name === name && !this.#endedSince.has(record.instance)),
-    );
+    const ofName = records.filter((one) => one.name === name && !this.#endedSince.has(one.instance));
+    return receiverIn(ofName, channel);
   }
 
   /** Whether the last status of a bot that had presence is not `stopped`. False if that cannot be read. */
@@ -177,9 +203,11 @@ export class PresenceWatch {
 }
 
 /** Undefined without a record. A program that claims its name is about to be there, and is not known to listen. */
-function receiverIn(records: readonly PresenceRecord[]): Receiver | undefined {
+function receiverIn(records: readonly PresenceRecord[], { name }: Channel): Receiver | undefined {
   const joined = records.filter(({ state }) => state === 'joined');
-  if (joined.length > 0) return { ...UNKNOWN, instances: new Set(joined.map(({ instance }) => instance)) };
+  const instances = new Set(joined.map(({ instance }) => instance));
+  const subscribes = joined.some((record) => record.subscribes.includes(name));
+  if (instances.size > 0) return { ...UNKNOWN, instances, subscribes };
   if (records.some(({ state }) => state === 'claimed')) return UNKNOWN;
   return records.length > 0 ? ABSENT : undefined;
 }

@@ -241,7 +241,9 @@ describe('nothing is sent', () => {
       },
       newSubscriber: () => new RedisSubscriber({ connection: link, clock, logger: silentLogger }),
       presence: {
-        find: async (name) => ({ isAbsent: name === 'momentun', isGone: false, instances: new Set() }),
+        find: async (name) => ({
+          ...{ isAbsent: name === 'momentun', isGone: false, instances: new Set(), subscribes: false },
+        }),
         onEnd: () => {},
         close: async () => {},
       },

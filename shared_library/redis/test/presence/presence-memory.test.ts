@@ -8,6 +8,7 @@ import { presenceList } from '../../presence.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import { MemoryConnection } from '../../testing.ts';
+import type { ChannelLinkStatus } from '../../transport/link-status.ts';
 import { NOTES, worlds } from './presence.fixture.ts';
 
 const newWorld = worlds();
@@ -106,6 +107,28 @@ it('reports gone within 3 s after a link is cut, and joined when it is back', as
   await world.clock.advance(10_000);
   expect(world.statesOf('momentum')).toEqual(['joined', 'gone', 'joined']);
   expect(world.statesOf('witness')).toEqual(['joined']);
+});
+
+it('reports gone within 3 s while the links of other channels of a cluster come and go', async () => {
+  const world = newWorld();
+  await world.observe();
+  const listeners: ((status: ChannelLinkStatus) => void)[] = [];
+  const keeper = world.connection();
+  const onStatus = keeper.publishing.onStatus.bind(keeper.publishing);
+  keeper.publishing.onStatus = (listener) => {
+    listeners.push(listener);
+    return onStatus(listener);
+  };
+  await world.program('keeper', { connection: keeper });
+  await world.clock.advance(5_000);
+  const { connection } = await world.program('momentum');
+  connection.disconnect();
+  for (let passed = 0; passed < WITHIN_MS; passed += 500) {
+    for (const listener of listeners) listener({ type: 'connected', generation: 2, channel: 'PRICE_DATA' });
+    await world.clock.advance(500);
+  }
+  expect(world.statesOf('momentum')).toEqual(['joined', 'gone']);
+  expect(world.statesOf('keeper')).toEqual(['joined']);
 });
 
 it('reports gone within 3 s if the keeper itself is cut off', async () => {

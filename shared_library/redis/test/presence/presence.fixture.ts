@@ -70,6 +70,11 @@ export class World {
     return this.reports.items.filter((report) => report.name === name).map(({ state }) => state);
   }
 
+  /** Called before the server ends. */
+  atEnd(close: () => Promise<void>): void {
+    this.#closing.push(close);
+  }
+
   async close(): Promise<void> {
     for (const close of this.#closing.splice(0).reverse()) await close();
   }
