@@ -1,7 +1,7 @@
 // The scenarios on clusters and Sentinel groups, in the order of their numbers.
 
 import type { Scenario } from '../scenario.ts';
-import { asksOnCluster } from './asks.ts';
+import { asksBehindSentinel, asksOnCluster } from './ask-failovers.ts';
 import {
   clusterDown,
   clusterIsolated,
@@ -39,6 +39,7 @@ export const FAILOVERS: readonly Scenario[] = [
   sentinelPresence,
   clusterPresence,
   asksOnCluster,
+  asksBehindSentinel,
 ];
 
 /** With `--cluster --long`. */

@@ -14,11 +14,15 @@ export interface AskOverCutsOptions {
   readonly url?: string;
   /** What is asked on. Default: TRADE_COMMANDS, of a bot made with the kit. */
   readonly pair?: AskedPair;
-  /** Called `faults` times in the course of the asks, for example to restart the server. */
+  /**
+   * Called `faults` times in the course of the asks, for example to restart the server. Asks go on until one is
+   * answered after the last of them.
+   */
   readonly fault?: () => Promise<void>;
   readonly faults?: number;
   /** Whether one bot lives through the faults, so that it is never absent. Default false: each fault replaces it. */
   readonly keepsBot?: boolean;
+  /** The least number of asks. */
   readonly count: number;
   readonly random: Random;
   readonly logger: Logger;
@@ -27,6 +31,8 @@ export interface AskOverCutsOptions {
 }
 
 export interface AskReport {
+  /** Number of asks. */
+  readonly asked: number;
   /** Number of asks by outcome: `done`, or the code of the error. */
   readonly outcomes: Readonly<Record<string, number>>;
   readonly cuts: number;
@@ -93,6 +99,13 @@ class AskRun {
   readonly #ended = new Map<string, string[]>();
   #bot: AskedBot;
   #faulting: Promise<void> = Promise.resolve();
+  /** Resolves when the last fault begins. Asks wait for it, so that each fault has its share of them. */
+  #nextFault: Promise<void> = Promise.resolve();
+  /** Numbers of faults that have begun, and of those that are over. */
+  #begun = 0;
+  #over = 0;
+  /** Whether an ask that began after the last fault is done. */
+  #isAnsweredAgain = false;
   #next = 0;
   #cuts = 0;
 
@@ -112,6 +125,8 @@ class AskRun {
   report(obeyed: ReadonlyMap<string, number>): AskReport {
     const outcomes: Record<string, number> = {};
     const violations: string[] = [];
+    const { keepsBot, faults = 0 } = this.#options;
+    const livesOn = keepsBot || faults === 0;
     for (const [id, ends] of this.#ended) {
       const [outcome = 'none'] = ends;
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
@@ -119,39 +134,45 @@ class AskRun {
       if (ends.length !== 1) violations.push(`${id} ended ${ends.length} times: ${ends}`);
       if (times > 1) violations.push(`${id} was obeyed ${times} times`);
       if (outcome === 'done' && times === 0) violations.push(`${id} is done, and was not obeyed`);
-      if (outcome === 'TICKBUS_ABSENT' && this.#options.keepsBot)
-        violations.push(`${id}: a living bot is absent`);
+      if (outcome === 'TICKBUS_ABSENT' && livesOn) violations.push(`${id}: a living bot is absent`);
       if (NEVER_OBEYED.has(outcome) && times > 0) violations.push(`${id} was obeyed in spite of ${outcome}`);
       if (outcome !== 'done' && !NEVER_OBEYED.has(outcome) && !MAYBE_OBEYED.has(outcome))
         violations.push(`${id} ended with ${outcome}`);
     }
-    return { outcomes, cuts: this.#cuts, obeyed: obeyed.size, violations };
+    return { asked: this.#ended.size, outcomes, cuts: this.#cuts, obeyed: obeyed.size, violations };
   }
 
   async #askUntilDone(): Promise<void> {
-    while (this.#next < this.#options.count) {
+    const { count, faults = 0, random, timeoutMs } = this.#options;
+    for (;;) {
+      await this.#nextFault;
+      if (this.#next >= count && this.#over >= faults && this.#isAnsweredAgain) return;
       const id = `ask-${String(this.#next++).padStart(6, '0')}`;
       const ends: string[] = [];
       this.#ended.set(id, ends);
-      const { count, faults = 0, random, timeoutMs } = this.#options;
       if (random.percent(CUT_PERCENT)) this.#cut(id);
-      if (faults > 0 && this.#next % Math.ceil(count / (faults + 1)) === 0) this.#fault();
+      const due = Math.ceil(count / (faults + 1));
+      if (this.#begun < faults && this.#next >= due * (this.#begun + 1)) this.#fault();
+      const isAfterFaults = this.#over >= faults;
       await this.#parts.pair.ask(this.#parts.desk, { id, timeoutMs }).then(
         ({ outcome, command_id }) => ends.push(command_id === id ? outcome : `the answer to ${command_id}`),
         (error: unknown) => ends.push(codeOf(error)),
       );
-      // Otherwise most asks would fail while a link reconnects.
-      if (ends[0] !== 'done') await delay(RECONNECT_MS);
+      this.#isAnsweredAgain ||= isAfterFaults && ends[0] === 'done';
+      // Otherwise most asks would fail while a link reconnects, or succeed before a fault has an effect.
+      if (ends[0] !== 'done' || this.#begun > this.#over) await delay(RECONNECT_MS);
     }
   }
 
   /** The bot that follows knows nothing of what the former one has obeyed. */
   #fault(): void {
     const { fault = async () => {}, keepsBot = false } = this.#options;
+    this.#begun++;
+    this.#nextFault = this.#faulting;
     this.#faulting = this.#faulting.then(async () => {
-      if (keepsBot) return fault();
-      await Promise.all([fault(), this.#bot.close()]);
-      this.#bot = await this.#parts.newBot();
+      await Promise.all([fault(), ...(keepsBot ? [] : [this.#bot.close()])]);
+      if (!keepsBot) this.#bot = await this.#parts.newBot();
+      this.#over++;
     });
   }
 

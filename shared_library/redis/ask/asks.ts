@@ -119,7 +119,7 @@ export class Asks {
         pending.onPublished(published);
         if (published.receivers > 0) return;
         const receiver = name === undefined ? undefined : await presence?.find(name, channel);
-        return pending.failUnheard(receiver?.subscribes === true);
+        return pending.failUnheard(receiver === undefined ? false : receiver.subscribes);
       } catch (error) {
         if (!mayRetry(error, isRetry)) return isRetry ? pending.failUnknown(error) : pending.fail(error);
       }

@@ -148,17 +148,18 @@ export class PendingAsk {
   /**
    * The server has published the command to nobody.
    *
-   * @param isThere whether the receiver says that it subscribes: its link was cut, and comes back
+   * @param isThere whether the receiver says that it subscribes: its link was cut, and comes back. Undefined: unknown
    */
-  failUnheard(isThere: boolean): void {
+  failUnheard(isThere: boolean | undefined): void {
     const { type, channel } = this.#settings;
     const receiver = printable(this.#settings.receiver);
-    if (!isThere)
+    if (isThere === false)
       return this.failAbsent(`Nobody listens to ${channel}: ${receiver} did not receive ${type}.`);
     const text =
-      `${receiver} is there, but its link to ${channel} was down: it did not receive ${type}, and will not. ` +
-      'Ask again. Do not start a second one.';
-    this.fail(new AskError('TICKBUS_NOT_SENT', text));
+      isThere === true
+        ? `${receiver} is there, but its link to ${channel} was down: it did not receive ${type}, and will not.`
+        : `Nobody received ${type}, and PRESENCE cannot be read, so it is unknown whether ${receiver} is there.`;
+    this.fail(new AskError('TICKBUS_NOT_SENT', `${text} Ask again. Do not start a second one.`));
   }
 
   /** As `failAbsent`. A second bot beside one that hangs would act on the same account. */

@@ -4,6 +4,7 @@ import { CHANNELS } from '../channel/bundled-channels.ts';
 import type { Channel } from '../channel/channel.ts';
 import type { BotStatus } from '../channel/schemas/bot-status.ts';
 import type { Presence } from '../channel/schemas/presence.ts';
+import { TickbusError } from '../errors.ts';
 import { PublisherBase } from '../publish/publisher-base.ts';
 import { BoundedMap } from '../runtime/bounded-map.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -42,8 +43,11 @@ export interface Receiver {
   readonly isGone: boolean;
   /** The instances of that name that are there. Empty if none is known, for example for a plain client. */
   readonly instances: ReadonlySet<string>;
-  /** Whether one of them says that it subscribes to the channel, also if its link is down for a moment. */
-  readonly subscribes: boolean;
+  /**
+   * Whether one of them says that it subscribes to the channel, also if its link is down for a moment. Undefined if it
+   * is unknown, because the link to PRESENCE is down.
+   */
+  readonly subscribes: boolean | undefined;
 }
 
 /** Milliseconds for which the records that were read show that somebody is there. Nobody is absent by old records. */
@@ -52,6 +56,7 @@ const RECORDS_MS = 400;
 const RECHECK_MS = 100;
 const UNKNOWN: Receiver = { isAbsent: false, isGone: false, instances: new Set(), subscribes: false };
 const ABSENT: Receiver = { ...UNKNOWN, isAbsent: true };
+const UNREADABLE: Receiver = { ...UNKNOWN, subscribes: undefined };
 const GONE: Receiver = { ...ABSENT, isGone: true };
 
 /**
@@ -111,7 +116,8 @@ export class PresenceWatch {
       return (await this.#hasUnfinishedStatus(name)) ? GONE : ABSENT;
     } catch (err) {
       logger.debug({ err, name }, 'Presence: it is unknown who listens.');
-      return UNKNOWN;
+      const isDenied = err instanceof TickbusError && err.code === 'TICKBUS_DENIED';
+      return isDenied ? UNKNOWN : UNREADABLE;
     }
   }
 

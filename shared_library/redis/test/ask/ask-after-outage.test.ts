@@ -4,6 +4,7 @@ import { silentLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
 import { type Bot, defineBot } from '../../bot.ts';
 import { CHANNELS } from '../../constants.ts';
+import { TickbusError } from '../../errors.ts';
 import type { RedisPublisher } from '../../publisher.ts';
 import { type World, worlds } from '../presence/presence.fixture.ts';
 
@@ -32,7 +33,8 @@ async function outcomeOf(world: World, desk: RedisPublisher, bot: Bot, during = 
       outcome = answer.outcome;
     },
     (error: unknown) => {
-      outcome = String(error);
+      const { code, message } = error as TickbusError;
+      outcome = `${code}: ${message}`;
     },
   );
   await during();
@@ -60,7 +62,7 @@ it('a bot that is not back in time is absent', async () => {
   await world.clock.advance(OUTAGE_MS);
   ofDesk.reconnect();
   const before = world.clock.now();
-  expect(await outcomeOf(world, desk, bot)).toMatch(/momentum is gone: .* pause was not sent/);
+  expect(await outcomeOf(world, desk, bot)).toMatch(/ABSENT: momentum is gone: .* pause was not sent/);
   expect(world.clock.now() - before).toBeLessThanOrEqual(RETURN_MS + 200);
 });
 
@@ -68,10 +70,25 @@ it('a bot whose link was cut a moment ago is there, and did not receive the comm
   const { world, bot, desk, ofBot } = await asked();
   ofBot.disconnect();
   expect(await outcomeOf(world, desk, bot)).toMatch(
-    /momentum is there, .* did not receive pause.* Ask again/,
+    /NOT_SENT: momentum is there, .* did not receive pause.* Ask again/,
   );
   ofBot.reconnect();
   expect(await outcomeOf(world, desk, bot)).toBe('done');
+});
+
+it('nobody receives it while PRESENCE cannot be read, as in a failover of a cluster: unknown, not absent', async () => {
+  const { world, bot, desk, ofBot, ofDesk } = await asked();
+  ofBot.disconnect();
+  const demand = ofDesk.publishing.demand.bind(ofDesk.publishing);
+  const wanted = async () => {
+    throw new TickbusError('TICKBUS_NOT_CONNECTED', 'The node of PRESENCE has failed.');
+  };
+  ofDesk.publishing.demand = (channel) => ({ ...demand(channel), wanted });
+  // Records that were read before show for 400 ms who is there.
+  await world.clock.advance(500);
+  expect(await outcomeOf(world, desk, bot)).toMatch(
+    /NOT_SENT: Nobody received pause, and PRESENCE cannot be read.* Ask again/,
+  );
 });
 
 it('a program of that name that does not listen to the channel does not hide that nobody does', async () => {
