@@ -7,6 +7,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { LogLimiter } from '../runtime/log-limiter.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { microtask } from '../runtime/turns.ts';
 import { type Adoption, MAX_ADOPTION_DELAY_MS, type PlainMessage } from '../transport/adoption-port.ts';
 import type { Transport } from '../transport/port.ts';
 import { adoptableText } from '../wire/adopted-prefix.ts';
@@ -115,7 +116,7 @@ export class Adopter {
   #send(queue: Queue): void {
     if (queue.isSending || this.#isClosed) return;
     queue.isSending = true;
-    queueMicrotask(() => void this.#sendAll(queue));
+    microtask(() => void this.#sendAll(queue));
   }
 
   async #sendAll(queue: Queue): Promise<void> {

@@ -1,6 +1,5 @@
 // Fake timers of vitest, which are those of Jest (@sinonjs/fake-timers), and of node:test, with the in-memory server.
 
-import { mock } from 'node:test';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { deferred, errorOf, silentLogger } from '@tickbus/test-kit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -10,55 +9,9 @@ import { systemClock } from '../../runtime/system-clock.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import { MemoryConnection } from '../../testing.ts';
 import { SystemClockDesk } from './desk.fixture.ts';
+import { FAKES, TIMERS, uninstallFakes } from './fakes.fixture.ts';
 
-const TIMERS = [
-  'setTimeout',
-  'clearTimeout',
-  'setInterval',
-  'clearInterval',
-  'setImmediate',
-  'clearImmediate',
-] as const;
-
-afterEach(() => {
-  vi.useRealTimers();
-  mock.timers.reset();
-});
-
-interface Fakes {
-  readonly name: string;
-  readonly install: () => void;
-  readonly advance: (ms: number) => Promise<unknown>;
-}
-
-/** `tick` is synchronous: messages arrive in turns of the event loop between its steps. */
-async function tick(ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= 50) {
-    mock.timers.tick(Math.min(50, left));
-    await new Promise<void>(systemClock.nextTurn);
-  }
-}
-
-const FAKES: Fakes[] = [
-  {
-    name: 'vi.useFakeTimers()',
-    install: () => void vi.useFakeTimers(),
-    advance: (ms) => vi.advanceTimersByTimeAsync(ms),
-  },
-  {
-    name: 'queueMicrotask, too, as by default in Jest',
-    install: () => {
-      vi.useFakeTimers({ toFake: [...TIMERS, 'Date', 'performance', 'queueMicrotask'] });
-    },
-    advance: (ms) => vi.advanceTimersByTimeAsync(ms),
-  },
-  {
-    name: 'timers and Date without performance',
-    install: () => void vi.useFakeTimers({ toFake: [...TIMERS, 'Date'] }),
-    advance: (ms) => vi.advanceTimersByTimeAsync(ms),
-  },
-  { name: 'mock.timers.enable() of node:test', install: () => mock.timers.enable(), advance: tick },
-];
+afterEach(uninstallFakes);
 
 describe.each(FAKES)('with $name', ({ install, advance }) => {
   it('messages flow, without advancing the timers', async () => {
