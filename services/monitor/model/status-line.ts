@@ -21,6 +21,8 @@ export interface ShownParts {
 
 const MAX_INSTRUMENTS = 1_000;
 const MAX_PROGRAMS = 1_000;
+/** Milliseconds after which PRESENCE is right. */
+const PRESENCE_MS = 3_000;
 
 export class StatusLine {
   /** Instruments that a feed does not deliver, by the key of INSTRUMENT_STATUS. */
@@ -73,10 +75,25 @@ export class StatusLine {
     return changed;
   }
 
+  /**
+   * Whether an instance has ended. Its first status can arrive before PRESENCE has it. Later, an instance that PRESENCE
+   * does not have crashed before the monitor started.
+   */
+  #goneBy(links: LinkStates, now: number): (instance: string, ageMs: number) => boolean {
+    const { name } = CHANNELS.PRESENCE;
+    const isKnown = links.stateOf(name) === 'ok' && now - links.restoredAt(name) > PRESENCE_MS;
+    const present = new Set(this.programs.map(({ instance }) => instance));
+    // The monitor has presence itself: without any program, the last values of PRESENCE have not arrived.
+    const isComplete = isKnown && present.size > 0 && this.#programs.dropped === 0;
+    return (instance, ageMs) =>
+      this.#ended.get(instance) === true || (isComplete && ageMs > PRESENCE_MS && !present.has(instance));
+  }
+
   #facts({ links, redis, feeds, bots, conflicts }: ShownParts, now: number): BusFacts {
     const { state, detail } = links.indicator(redis);
     const statuses = [CHANNELS.FEED_STATUS, CHANNELS.BOT_STATUS].map(({ name }) => links.stateOf(name));
     const errors = conflicts.filter(({ severity }) => severity === 'error');
+    const isGone = this.#goneBy(links, now);
     const facts = {
       channelFaults: errors.map((conflict) => definitionFault(conflict, undefined)),
       feeds: feedFacts(feeds, links.restoredAt(CHANNELS.FEED_STATUS.name), now),
@@ -84,8 +101,7 @@ export class StatusLine {
         ...row,
         ageMs: now - row.heardAt,
         isOverdue: row.overdue,
-        // The first status of an instance can arrive before PRESENCE has it, so only its reported end counts.
-        isGone: !row.isPlain && row.instance !== undefined && this.#ended.get(row.instance) === true,
+        isGone: !row.isPlain && row.instance !== undefined && isGone(row.instance, now - row.heardAt),
       })),
       instruments: [...this.#undelivered.values()],
       programs: this.programs,

@@ -115,6 +115,25 @@ it('calls a bot gone when PRESENCE does, before its status is late, and warns of
   expect(copies()).toEqual([undefined]);
 });
 
+it('calls a bot gone that crashed before the monitor started', () => {
+  const shown = connected();
+  const status = { bot: 'momentum', state: 'running', status_interval_ms: 600_000 };
+  shown.record(CHANNELS.BOT_STATUS, { ...status, instance: 'crashed' }, { seq: 1 });
+  shown.record(CHANNELS.BOT_STATUS, { ...status, bot: 'unnamed' }, { seq: 2 });
+  expect(sentence(shown).sentence).toBe('All is well: 2 bots report.');
+  shown.now += 3_100;
+  expect(sentence(shown).state).toBe('well');
+  const join = (name: string, instance: string) =>
+    shown.record(CHANNELS.PRESENCE, {
+      ...{ name, instance, state: 'joined', since: 0, host: 'h', pid: 1, revision: 1 },
+      ...{ subscribes: [], publishes: ['BOT_STATUS'] },
+    });
+  join('monitor', 'own');
+  expect(sentence(shown).sentence).toBe('The bot momentum is gone: it crashed, hangs or lost its link.');
+  join('momentum', 'crashed');
+  expect(sentence(shown).state).toBe('well');
+});
+
 it('names instruments until their feed delivers them', () => {
   const shown = connected();
   shown.feed({ interval_ms: 600_000 });
