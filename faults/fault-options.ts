@@ -39,7 +39,7 @@ export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
   )
     .option(
       '--cluster',
-      'run the scenarios on clusters and Sentinel groups instead, in less than a minute',
+      'run the scenarios on clusters and Sentinel groups instead, in about a minute',
       false,
     )
     .addOption(

@@ -1,5 +1,4 @@
-// Presence behind Sentinel and on a cluster: of programs that crash, end and hang; and over the loss of a master: nobody
-// who stays is gone, and who crashes together with it is.
+// Presence behind Sentinel and on a cluster: of programs that crash, end and hang, also together with the master.
 
 import { ok } from 'node:assert/strict';
 import { CHANNELS } from 'tickbus';

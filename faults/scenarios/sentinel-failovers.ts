@@ -10,7 +10,7 @@ import type { ServerGroup } from '../server-resources.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay, eventually } from '../wait.ts';
 
-export const DOWN_AFTER_MS = 1_000;
+const DOWN_AFTER_MS = 1_000;
 const LIVE_AGAIN_MS = DOWN_AFTER_MS + 4_000;
 /** Enough for messages that the replicas lack. */
 const LAG_MS = 300;
