@@ -126,8 +126,9 @@ export class LeaseCommands {
     known: readonly [epoch: string, published: string],
   ): Promise<string[]> {
     const { head, lease, fence, last, history } = this.#keys;
-    const keys = [head, lease, fence(''), last, history];
-    const args = [nonce, String(ttlMs), token, mode, ...known, this.#definition, this.#program];
+    const keys = [head, lease, fence('')];
+    const caller = [this.#definition, this.#program];
+    const args = [nonce, String(ttlMs), token, mode, ...known, ...caller, last, history];
     return toStrings(await retryWhileBusy(ttlMs, () => client.activateLease(keys, args)));
   }
 }

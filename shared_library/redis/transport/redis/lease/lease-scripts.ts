@@ -122,14 +122,15 @@ const MAX_PAST_EPOCHS = 8;
 /**
  * The second script. Requires the nonce of the first, grants or extends the lease, and returns the head of the channel.
  *
- * - KEYS head, lease, prefix of the fence keys, last, history.
+ * - KEYS head, lease, prefix of the fence keys.
  * - ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that the
- *   caller knows to be published, the definition to record or '', the name of the caller's program.
+ *   caller knows to be published, the definition to record or '', the name of the caller's program, the keys of what
+ *   is stored.
  * - Returns { 'same', epoch, time in microseconds, partitions or '', replaced definition or '', seq, mark... } |
  *   { 'new', epoch, time, partitions or '', replaced definition or '' } | { 'lost', past epochs }.
  *
  * The holder decides how the channel is defined. If its kind or key differs from the recorded one, what is stored under
- * that is deleted.
+ * that is deleted. Only then its user needs permission for those keys, which are therefore no KEYS.
  *
  * A claim records who holds the lease, as `token since program`, and begins a new epoch. A resume begins one if the
  * server is on another branch, the epoch is no longer the caller's, or the head is below what the caller has published.
@@ -154,7 +155,7 @@ if without_author(replaced) == without_author(definition) then replaced = '' end
 local is_useless = replaced ~= '' and is_known_other_storage(definition, replaced)
 ${LUA_NEED_WRITES}
 need('DEL', KEYS[3])
-if is_useless then for i = 4, 5 do need('DEL', KEYS[i]) end end
+if is_useless then for i = 9, #ARGV do need('DEL', ARGV[i]) end end
 if writer == 'plain' then need('XADD', KEYS[3], '1-1', 'epoch', '') end
 ${LUA_NOW}${LUA_REQUIRE_BRANCH}
 local micros = time[1] * 1000000 + time[2]
@@ -166,7 +167,7 @@ if not is_resume then
   redis.call('HSET', KEYS[1], 'holder', table.concat({ token, digits(now), program }, ' '))
 end
 if definition ~= '' then redis.call('HSET', KEYS[1], 'definition', definition) end
-if is_useless then redis.call('DEL', KEYS[4], KEYS[5]) end
+if is_useless then redis.call('DEL', unpack(ARGV, 9)) end
 local is_same_branch = head[4] == branch
 local function renew_fence(of_epoch)
   if head[1] then redis.call('DEL', KEYS[3] .. head[1]) end
