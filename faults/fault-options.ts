@@ -1,5 +1,7 @@
 // Command-line options of `npm run faults`, `npm run soak` and `npm run fuzz`.
 
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface FaultsOptions {
@@ -14,6 +16,8 @@ export interface FaultsOptions {
   readonly list: boolean;
   /** Duration of each hostile flood; undefined: the default of the scenario. */
   readonly floodSeconds: number | undefined;
+  /** The folder of an older checkout: run the scenarios of an upgrade from it instead. */
+  readonly upgradeFrom: string | undefined;
 }
 
 export interface SoakOptions {
@@ -59,6 +63,11 @@ export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
       'duration of each hostile flood (default 15; 4 with --quick)',
       positive,
     )
+    .option(
+      '--upgrade-from <folder>',
+      'run the scenarios of an upgrade from an older checkout instead',
+      checkout,
+    )
     .option('--list', 'print the scenarios with their expected results, and exit', false);
   return command.parse(argv, { from: 'user' }).opts<FaultsOptions>();
 }
@@ -96,6 +105,11 @@ function withCommonOptions(name: string, description: string): Command {
     .option('--seed <number>', 'repeat the random choices of a run', whole, randomSeed())
     .option('--json', 'print one JSON object on stdout; progress goes to stderr', false)
     .showHelpAfterError();
+}
+
+function checkout(folder: string): string {
+  if (existsSync(join(folder, 'shared_library/redis/index.ts'))) return resolve(folder);
+  throw new InvalidArgumentError('It is not a checkout of tickbus: shared_library/redis is missing.');
 }
 
 function randomSeed(): number {

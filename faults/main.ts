@@ -6,16 +6,16 @@ import { resultLine, type ScenarioResult, summarize, summaryLines } from './scen
 import { runAll } from './scenario-runner.ts';
 import { SCENARIOS } from './scenarios/all.ts';
 import { FAILOVERS, LONG_FAILOVERS } from './scenarios/failovers.ts';
+import { upgradesFrom } from './scenarios/upgrades.ts';
 
-const { cluster, long, quick, only, seed, json, list, floodSeconds } = parseFaultsOptions(
-  process.argv.slice(2),
-);
+const options = parseFaultsOptions(process.argv.slice(2));
+const { quick, only, seed, json, list, floodSeconds, upgradeFrom } = options;
 /** With --json, only the JSON line goes to stdout. The progress goes to stderr. */
 const print = (text: string) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
-const all = long ? LONG_FAILOVERS : cluster ? FAILOVERS : SCENARIOS;
+const all = scenarios();
 const chosen = only.length === 0 ? all : all.filter((scenario) => only.some((one) => matches(scenario, one)));
 if (list) {
   for (const scenario of chosen) print(description(scenario));
@@ -24,6 +24,12 @@ if (list) {
   process.exitCode = 1;
 } else {
   await run();
+}
+
+function scenarios(): readonly Scenario[] {
+  if (upgradeFrom !== undefined) return upgradesFrom(upgradeFrom);
+  if (options.long) return LONG_FAILOVERS;
+  return options.cluster ? FAILOVERS : SCENARIOS;
 }
 
 async function run(): Promise<void> {

@@ -13,6 +13,8 @@ export interface WorkerCandidateOptions {
   readonly name: string;
   /** The port to connect to. Default: the server or the group of the testbed. */
   readonly port?: number;
+  /** See `WorkerOptions`. */
+  readonly checkout?: string | undefined;
 }
 
 interface Sending extends Readonly<Record<string, unknown>> {
@@ -38,14 +40,14 @@ export class WorkerCandidate {
   readonly #cancelKill: () => void;
 
   constructor(testbed: Testbed, channel: FaultChannel, options: WorkerCandidateOptions) {
-    const { name, port } = options;
+    const { name, port, checkout } = options;
     const firstNumber = FIRST_NUMBER + workers++ * NUMBERS_PER_WORKER;
     const url = testbed.urlOf(port);
     const settings: HoldSettings = { url, channel: channel.name, name, ttlMs: TTL_MS, firstNumber };
     this.name = name;
     this.#testbed = testbed;
     this.#channel = channel;
-    this.process = new WorkerProcess('hold', { ...settings });
+    this.process = new WorkerProcess('hold', { ...settings }, { checkout });
     this.#cancelKill = testbed.atEnd(() => this.process.kill());
   }
 

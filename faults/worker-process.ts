@@ -10,12 +10,18 @@ type WorkerMessage = Readonly<Record<string, unknown>>;
 export interface WorkerOptions {
   /** Additional environment variables. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The arguments of a program. */
+  readonly args?: readonly string[];
   /** Additional options of node. */
   readonly execArgv?: readonly string[];
+  /** The folder of another checkout, whose library the script uses. Default: this one. */
+  readonly checkout?: string | undefined;
 }
 
 /** Kept characters of the output. Only its end is kept, because a flood makes some programs log much. */
 const KEPT_OUTPUT = 64 * 1024;
+
+const OTHER_LIBRARY = ['--import', new URL('workers/other-library.ts', import.meta.url).href];
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
@@ -31,15 +37,17 @@ export class WorkerProcess {
    * @param script a file of `workers/` without extension, or the path of a program
    * @param settings the argument of a worker script; undefined: none, as for a program
    */
-  constructor(script: string, settings?: WorkerMessage, { env = {}, execArgv = [] }: WorkerOptions = {}) {
+  constructor(script: string, settings?: WorkerMessage, options: WorkerOptions = {}) {
+    const { env = {}, args = [], execArgv = [], checkout } = options;
+    const library = checkout === undefined ? {} : { TICKBUS_CHECKOUT: checkout };
     this.#name = script;
     const file = script.endsWith('.ts')
       ? script
       : fileURLToPath(new URL(`workers/${script}.ts`, import.meta.url));
-    this.#child = fork(file, settings === undefined ? [] : [JSON.stringify(settings)], {
+    this.#child = fork(file, settings === undefined ? args : [JSON.stringify(settings)], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, ...env },
-      execArgv: [...process.execArgv, ...execArgv],
+      env: { ...process.env, ...env, ...library },
+      execArgv: [...process.execArgv, ...(checkout === undefined ? [] : OTHER_LIBRARY), ...execArgv],
     });
     this.#exit = new Promise((resolve) => this.#child.once('exit', () => resolve()));
     this.#closed = new Promise((resolve) => this.#child.once('close', () => resolve()));

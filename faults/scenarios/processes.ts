@@ -23,11 +23,11 @@ export const oneOrder: Scenario = {
     'While two processes publish on one channel, every subscriber in every process receives the same order.',
   async run(testbed) {
     const count = testbed.scaled(5_000, 2_000);
-    const { port } = testbed.redis;
-    const listening: ListenSettings = { port, name: 'bot', channels: [FILLS.name], queueLimit: 100_000 };
+    const { url } = testbed.redis;
+    const listening: ListenSettings = { url, name: 'bot', channels: [FILLS.name], queueLimit: 100_000 };
     const otherProcess = new WorkerProcess('listen', { ...listening });
     const publishers = [1_000_000, 2_000_000].map((firstNumber) => {
-      const settings: PublishSettings = { port, channel: FILLS.name, count, firstNumber };
+      const settings: PublishSettings = { url, channel: FILLS.name, count, firstNumber };
       return new WorkerProcess('publish', { ...settings });
     });
     for (const worker of [otherProcess, ...publishers]) testbed.atEnd(() => worker.kill());

@@ -24,7 +24,7 @@ export const eventLoopBlocked: Scenario = {
   async run(testbed) {
     const [blockMs, count, bytes] = testbed.scaled([10_000, 200_000, 250], [3_000, 30_000, 2_000]);
     const settings: ListenSettings = {
-      port: testbed.redis.port,
+      url: testbed.redis.url,
       name: 'blocked bot',
       channels: [TICKS.name, ALERTS.name],
     };
@@ -78,7 +78,7 @@ export const slowAndFast: Scenario = {
   async run(testbed) {
     const count = testbed.scaled(20_000, 5_000);
     const settings: ListenSettings = {
-      port: testbed.redis.port,
+      url: testbed.redis.url,
       name: 'slow bot',
       channels: [ALERTS.name],
       queueLimit: 200,

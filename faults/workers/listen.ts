@@ -7,7 +7,7 @@ import { block, blockUntil } from './block.ts';
 import { onRequest, sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface ListenSettings {
-  readonly port: number;
+  readonly url: string;
   readonly name: string;
   readonly channels: readonly string[];
   /** Default: that of the library. */
@@ -16,8 +16,8 @@ export interface ListenSettings {
   readonly handlerMs?: number;
 }
 
-const { port, name, channels, queueLimit, handlerMs = 0 } = workerSettings<ListenSettings>();
-const subscriber = new RedisSubscriber({ host: '127.0.0.1', port });
+const { url, name, channels, queueLimit, handlerMs = 0 } = workerSettings<ListenSettings>();
+const subscriber = new RedisSubscriber({ url });
 const ledger = new Ledger();
 const statuses: SubscriberStatus[] = [];
 subscriber.on('status', (status) => statuses.push(status));
@@ -36,6 +36,10 @@ for (const channelName of channels) {
     channel.kind === 'state' ? {} : { queueLimit },
   );
   subscriber.on('gap', recorder.onGap);
+  subscriber.on('expired', (expired) => {
+    if (expired.channel === channelName && expired.message.message_type === 'note')
+      recorder.onExpired(expired.message);
+  });
 }
 
 onRequest('block', async ({ ms, untilFile }) => {

@@ -6,7 +6,7 @@ import { BY_NAME } from '../fault-channels.ts';
 import { onRequest, sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface PublishSettings {
-  readonly port: number;
+  readonly url: string;
   readonly channel: string;
   readonly count: number;
   readonly firstNumber: number;
@@ -15,10 +15,10 @@ export interface PublishSettings {
 /** Publishes in flight at the same time. */
 const IN_FLIGHT = 50;
 
-const { port, channel: name, count, firstNumber } = workerSettings<PublishSettings>();
+const { url, channel: name, count, firstNumber } = workerSettings<PublishSettings>();
 const channel = BY_NAME[name];
 if (channel === undefined) throw new Error(`No channel ${name}.`);
-const publisher = new RedisPublisher({ host: '127.0.0.1', port });
+const publisher = new RedisPublisher({ url });
 const ledger = new Ledger({ firstNumber });
 
 onRequest('start', async () => {
