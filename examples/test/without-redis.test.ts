@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.kill());
 
-it.concurrent.each([...programs, 'own-bot/main.ts'])('%s prints that Redis must be started', async (name) => {
+it.concurrent.each(programs)('%s prints that Redis must be started', async (name) => {
   const { code, stderr } = await run(name, NO_REDIS);
   expect(stderr).toBe(
     `Cannot connect to Redis at ${NO_REDIS}: the connection was refused (ECONNREFUSED). Start Redis ` +
@@ -42,11 +42,6 @@ it.concurrent.each([
     'quickstart.ts',
     () => withPassword('wrong'),
     /: WRONGPASS .*\. Check the user and password in REDIS_URL, as in /,
-  ],
-  [
-    'own-bot/main.ts',
-    () => withPassword('wrong'),
-    /^Redis at .*: WRONGPASS .*\. Check the user and password in REDIS_URL/,
   ],
   [
     '../demo/main.ts',

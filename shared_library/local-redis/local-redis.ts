@@ -15,6 +15,10 @@ const PROGRAMS = ['redis-server', 'valkey-server'] as const;
 const START_TIMEOUT_MS = 10_000;
 const FIRST_PORT = 12_000;
 const LAST_PORT = 32_000;
+/** The ports of a process have the same remainder. It chooses each of them in turn, so none is given to two callers. */
+const PORT_STEP = 32;
+const PORT_COUNT = (LAST_PORT - FIRST_PORT) / PORT_STEP;
+let chosen = randomInt(PORT_COUNT);
 const PORT_ATTEMPTS = 50;
 /** Starts a program that the kernel kills when its parent exits (PR_SET_PDEATHSIG of prctl). */
 const PARENT_DEATH_SIGNAL = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
@@ -74,11 +78,13 @@ export async function startLocalRedis(options: LocalRedisOptions = {}): Promise<
 
 /**
  * A port that is free at the time of the call. It is below the range from which the operating system assigns ports, so
- * that no connection takes it before the caller does.
+ * that no connection takes it before the caller does. Processes with neighbouring ids choose from different ports, so
+ * that none takes it either.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt += 1) {
-    const port = randomInt(FIRST_PORT, LAST_PORT);
+    chosen = (chosen + 1) % PORT_COUNT;
+    const port = FIRST_PORT + PORT_STEP * chosen + (process.pid % PORT_STEP);
     const server = createServer().listen(port, '127.0.0.1');
     const isFree = await once(server, 'listening').then(
       () => true,

@@ -135,7 +135,7 @@ const FAULTS = [
   {
     fault: 'throws',
     reason:
-      /^\d+ % of the feed's messages cannot be understood: The mapping cannot parse a frame: no field p$/,
+      /^(\d+ % of the|The) feed's messages.* cannot be understood: The mapping cannot parse a frame: no field p$/,
   },
   {
     fault: 'nothing',
