@@ -4,6 +4,7 @@
 import { withOwnChannels } from '@tickbus/operator-kit/own-channels';
 import type { Channel, Connection, Logger, Message, MessageOf, PriceChannel, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
+import { presenceList } from 'tickbus/presence';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { DashboardState } from './model/dashboard-state.ts';
 import type { PriceVerdict } from './model/instrument-record.ts';
@@ -63,6 +64,9 @@ export class BusObserver {
     this.state = new DashboardState(about, channels, sources, preciseNow());
     for (const channel of channels) this.#subscribe(channel);
     this.#subscriber.on('status', (status) => this.state.onStatus(status, preciseNow()));
+    this.#subscriber.on('gap', ({ channel: name }) => {
+      if (name === CHANNELS.PRESENCE.name) void this.#checkPrograms();
+    });
     this.#subscriber.on('invalid_message', (invalid) => this.state.onInvalidMessage(invalid, preciseNow()));
     this.#subscriber.on('expired', ({ channel, message }) =>
       this.state.onExpired(channel, message, preciseNow()),
@@ -117,6 +121,21 @@ export class BusObserver {
     this.#loggedFailure = undefined;
     for await (const status of this.#subscriber.statusChanges())
       if (status.type === 'failed') throw status.error;
+  }
+
+  /** After a gap on PRESENCE: ends may be missing, and nobody repeats them. */
+  async #checkPrograms(): Promise<void> {
+    const before = this.state.programs;
+    try {
+      const present = await presenceList(this.#options.connection);
+      const instances = new Set(present.map(({ instance }) => instance));
+      const ended = before.filter(({ instance }) => !instances.has(instance));
+      this.state.forgetPrograms(ended, preciseNow());
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'It is unknown which programs have ended during a gap');
+      const { retryable } = error as TickbusError;
+      if (retryable && !this.#isClosed) setTimeout(() => void this.#checkPrograms(), RETRY_MS).unref();
+    }
   }
 
   #subscribe(channel: Channel): void {

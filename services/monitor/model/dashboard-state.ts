@@ -122,6 +122,15 @@ export class DashboardState {
     if (event !== undefined) this.#events.add(...event, now);
   }
 
+  /** Programs that are there, as far as PRESENCE has said. */
+  get programs(): readonly Presence[] {
+    return this.#statusLine.programs;
+  }
+
+  forgetPrograms(programs: readonly Presence[], now: number): void {
+    this.#statusLine.forgetPrograms(programs, now);
+  }
+
   onInvalidMessage({ channel, error, preview }: InvalidMessage, now: number): void {
     this.#events.add('invalid', 'warn', `${channel}: ${error.message} ${preview}`, now);
   }

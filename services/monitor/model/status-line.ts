@@ -29,6 +29,8 @@ export class StatusLine {
   readonly #undelivered = new BoundedEntries<InstrumentStatus>(MAX_INSTRUMENTS);
   /** Programs that are there, by the key of PRESENCE. */
   readonly #programs = new BoundedEntries<Presence>(MAX_PROGRAMS);
+  /** When the list of programs was begun, or after a gap. Those that are there are in it within `PRESENCE_MS`. */
+  #programsSince: number | undefined;
   /** Instances that PRESENCE has reported as left or gone. Those that come back are reported as joined. */
   readonly #ended = new BoundedEntries<true>(MAX_PROGRAMS);
   #shown: StatusSentence = { state: 'unknown', sentence: 'The monitor is starting.' };
@@ -50,7 +52,17 @@ export class StatusLine {
     else this.#undelivered.delete(key);
   }
 
+  /** Programs that are no longer there, as the server says after a gap. One that has been reported since is. */
+  forgetPrograms(programs: readonly Presence[], now: number): void {
+    for (const presence of programs) {
+      const key = CHANNELS.PRESENCE.keyOf(presence) ?? '';
+      if (this.#programs.get(key) === presence) this.#programs.delete(key);
+    }
+    this.#programsSince = now;
+  }
+
   recordPresence(presence: Presence, now: number): void {
+    this.#programsSince ??= now;
     const key = CHANNELS.PRESENCE.keyOf(presence) ?? '';
     if (presence.state === 'joined') {
       this.#programs.set(key, presence, now);
@@ -81,7 +93,8 @@ export class StatusLine {
    */
   #goneBy(links: LinkStates, now: number): (instance: string, ageMs: number) => boolean {
     const { name } = CHANNELS.PRESENCE;
-    const isKnown = links.stateOf(name) === 'ok' && now - links.restoredAt(name) > PRESENCE_MS;
+    const since = Math.max(links.restoredAt(name), this.#programsSince ?? now);
+    const isKnown = links.stateOf(name) === 'ok' && now - since > PRESENCE_MS;
     const present = new Set(this.programs.map(({ instance }) => instance));
     // The monitor has presence itself: without any program, the last values of PRESENCE have not arrived.
     const isComplete = isKnown && present.size > 0 && this.#programs.dropped === 0;

@@ -129,9 +129,35 @@ it('calls a bot gone that crashed before the monitor started', () => {
       ...{ subscribes: [], publishes: ['BOT_STATUS'] },
     });
   join('monitor', 'own');
+  // The values of other programs may follow.
+  expect(sentence(shown).state).toBe('well');
+  shown.now += 3_100;
   expect(sentence(shown).sentence).toBe('The bot momentum is gone: it crashed, hangs or lost its link.');
   join('momentum', 'crashed');
   expect(sentence(shown).state).toBe('well');
+});
+
+it('forgets programs whose end it may have missed, so that a successor is no second copy', () => {
+  const shown = connected();
+  const join = (name: string, instance: string, pid: number) =>
+    shown.record(CHANNELS.PRESENCE, {
+      ...{ name, instance, state: 'joined', since: 0, host: 'h', pid, revision: 1 },
+      ...{ subscribes: [], publishes: ['BOT_STATUS'] },
+    });
+  const status = { status_interval_ms: 600_000, instance: 'second' };
+  shown.record(CHANNELS.BOT_STATUS, { bot: 'momentum', state: 'running', ...status }, { seq: 1 });
+  join('monitor', 'own', 1);
+  join('momentum', 'first', 2);
+  shown.now += 60_000;
+  const before = shown.state.programs;
+  join('monitor', 'own', 1);
+  shown.state.forgetPrograms(before, shown.now);
+  expect(shown.state.programs.map(({ instance }) => instance)).toEqual(['own']);
+  // After the same gap, the successor may be reported later.
+  expect(sentence(shown).sentence).toBe('All is well: 1 bot reports.');
+  join('momentum', 'second', 3);
+  shown.now += 60_000;
+  expect(sentence(shown).sentence).toBe('All is well: 1 bot reports.');
 });
 
 it('names instruments until their feed delivers them', () => {
