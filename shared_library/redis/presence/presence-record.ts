@@ -144,4 +144,9 @@ export function listed(names: Iterable<string>): string[] {
   return end === -1 ? sorted : [...sorted.slice(0, end), `and ${sorted.length - end} more`];
 }
 
+/** Whether a name is listed, or may be among those that did not fit. */
+export function mayList(names: readonly string[], name: string): boolean {
+  return names.includes(name) || /^and \d+ more$/.test(names.at(-1) ?? '');
+}
+
 const utf8 = new TextEncoder();

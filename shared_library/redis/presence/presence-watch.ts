@@ -14,7 +14,13 @@ import { timeout } from '../runtime/timeout.ts';
 import type { SubscriberBase } from '../subscribe/subscriber-base.ts';
 import type { Transport } from '../transport/port.ts';
 import { PresenceKeeper, RETURN_MS } from './presence-keeper.ts';
-import { isRestored, MAX_PARTICIPANTS, type PresenceRecord, readRecords } from './presence-record.ts';
+import {
+  isRestored,
+  MAX_PARTICIPANTS,
+  mayList,
+  type PresenceRecord,
+  readRecords,
+} from './presence-record.ts';
 
 export interface PresenceWatchOptions {
   /** The link for publishing. */
@@ -212,7 +218,7 @@ export class PresenceWatch {
 function receiverIn(records: readonly PresenceRecord[], { name }: Channel): Receiver | undefined {
   const joined = records.filter(({ state }) => state === 'joined');
   const instances = new Set(joined.map(({ instance }) => instance));
-  const subscribes = joined.some((record) => record.subscribes.includes(name));
+  const subscribes = joined.some((record) => mayList(record.subscribes, name));
   if (instances.size > 0) return { ...UNKNOWN, instances, subscribes };
   if (records.some(({ state }) => state === 'claimed')) return UNKNOWN;
   return records.length > 0 ? ABSENT : undefined;

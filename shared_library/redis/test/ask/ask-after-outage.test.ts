@@ -3,7 +3,7 @@
 import { silentLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
 import { type Bot, defineBot } from '../../bot.ts';
-import { CHANNELS } from '../../constants.ts';
+import { CHANNELS, priceChannel } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
 import type { RedisPublisher } from '../../publisher.ts';
 import { type World, worlds } from '../presence/presence.fixture.ts';
@@ -98,4 +98,17 @@ it('a program of that name that does not listen to the channel does not hide tha
     .publisher(connection)
     .ask(CHANNELS.TRADE_COMMANDS, { bot: 'momentum' }, { type: 'pause', timeoutMs: 5_000 });
   await expect(asked).rejects.toMatchObject({ code: 'TICKBUS_ABSENT' });
+});
+
+it('a cut link of a program with more channels than its record lists', async () => {
+  const world = newWorld();
+  await world.program('witness');
+  const { connection, subscriber } = await world.program('momentum');
+  for (let i = 0; i < 60; i++) subscriber.subscribe(priceChannel(`venue-with-a-long-name-${i}`), () => {});
+  subscriber.subscribe(CHANNELS.TRADE_COMMANDS, () => {});
+  await world.clock.advance(1_000);
+  connection.disconnect();
+  const desk = world.publisher(world.connection());
+  const asked = desk.ask(CHANNELS.TRADE_COMMANDS, { bot: 'momentum' }, { type: 'pause', timeoutMs: 5_000 });
+  await expect(asked).rejects.toMatchObject({ code: 'TICKBUS_NOT_SENT' });
 });
