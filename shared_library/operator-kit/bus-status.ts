@@ -137,7 +137,8 @@ function missingGateways({ feeds, bots, programs = [], unreadable = [] }: BusFac
     if (!isPriceChannel(channel) || fed.has(channel)) return;
     readers.set(channel, (readers.get(channel) ?? new Set()).add(reader));
   };
-  for (const { name, subscribes } of programs) for (const each of subscribes) note(name, each);
+  for (const { name, subscribes } of programs)
+    if (!isObserver(subscribes)) for (const each of subscribes) note(name, each);
   for (const { bot, state, isOverdue, isGone, subscriptions = [] } of bots)
     if (state !== 'stopped' && !isOverdue && !isGone) for (const each of subscriptions) note(bot, each);
   return [...readers].map(([channel, names]) => ({
@@ -145,6 +146,11 @@ function missingGateways({ feeds, bots, programs = [], unreadable = [] }: BusFac
     found: `no gateway feeds ${shown(channel)}, which ${shortList([...names].map(shown))} ${names.size === 1 ? 'reads' : 'read'}`,
     advice: 'Start the gateway of this channel.',
   }));
+}
+
+/** A program that listens to all channels, such as the monitor, does not need each of them. */
+function isObserver(subscribes: readonly string[]): boolean {
+  return subscribes.includes(CHANNELS.AUDIT.name);
 }
 
 function gatewayProblem({ status, ageMs, heldLease }: FeedFact): Problem | undefined {

@@ -52,6 +52,11 @@ it.each<[string, Partial<BusFacts>, string]>([
   ],
   ['bots without prices', { feeds: [] }, 'All is well: 1 bot reports.'],
   [
+    'bots without prices, and the monitor, which listens to all channels',
+    { feeds: [], programs: [program(['AUDIT', 'BOT_STATUS', 'PRICE_DATA'], 'monitor', 2)] },
+    'All is well: 1 bot reports.',
+  ],
+  [
     'a halted instrument',
     { instruments: [instrument('AAPL', { state: 'subscribed', market: 'halted' })] },
     'All is well: alpaca is live, and 1 bot reports.',
