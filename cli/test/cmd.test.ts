@@ -97,6 +97,18 @@ describe('cmd', () => {
     });
   });
 
+  it('warns without --wait, too, that PRESENCE has nobody of that name', async () => {
+    const misspelt = await call(['cmd', 'paper-tradr', 'resume', '-y'], { env: env() });
+    expect(misspelt).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(
+        /warning: PRESENCE has no program named paper-tradr, so only a plain client/,
+      ),
+    });
+    const right = await call(['cmd', 'paper-trader', 'resume', '-y'], { env: env() });
+    expect(right.stderr).toBe('');
+  });
+
   it('waits for the final outcome', async () => {
     const listener = await plain.duplicate().connect();
     const sent = new Promise<string>((resolve) => {

@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { CommandResult } from 'tickbus';
 import { printable } from 'tickbus/admin';
+import { presenceList } from 'tickbus/presence';
 import { AskError, RedisPublisher } from 'tickbus/publisher';
 import { v7 as uuidv7 } from 'uuid';
 import { commandChannel } from '../channel-lookup.ts';
@@ -63,6 +64,13 @@ async function cmd(context: Context, options: CmdOptions, bot: string, action: s
         'Start the bot, then send it again.',
     );
   printReport(context, { command_id: command.id, bot, action, outcome: 'sent', receivers });
+  // The command is sent, so nothing that happens here is an error of it.
+  const programs = await presenceList(connection).catch(() => undefined);
+  if (programs?.every(({ name }) => name !== bot))
+    context.terminal.warn(
+      `PRESENCE has no program named ${printable(bot)}, so only a plain client of that name can obey. ` +
+        'Check the name: see `tickbus who`.',
+    );
   return EXIT.ok;
 }
 
