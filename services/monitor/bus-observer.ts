@@ -80,9 +80,9 @@ export class BusObserver {
       const { refusedRetryMs = REFUSED_RETRY_MS } = this.#options;
       const isRefused = error.code !== 'TICKBUS_CONNECT_FAILED';
       const retryMs = isRefused ? refusedRetryMs : RETRY_MS;
-      // Once for each reason: the page shows it, too.
-      const level = error.message === this.#loggedFailure ? 'debug' : 'warn';
-      this.#loggedFailure = error.message;
+      // Once for each reason, which texts word differently: the page shows it, too.
+      const level = error.code === this.#loggedFailure ? 'debug' : 'warn';
+      this.#loggedFailure = error.code;
       this.#options.logger[level]({ code: error.code, retryMs }, error.message);
       this.#retry = setTimeout(() => this.start(), retryMs);
     });
