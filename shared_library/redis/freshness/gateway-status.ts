@@ -9,6 +9,7 @@ import { ChannelReader } from '../subscribe/channel-reader.ts';
 import { Tap } from '../subscribe/tap.ts';
 import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
+import { isTrading } from './latest.ts';
 import { LeaseClaims } from './lease-claims.ts';
 import type { ClockShift } from './server-clocks.ts';
 import type { FeedStatusData, InstrumentStatusData } from './status-data.ts';
@@ -134,11 +135,15 @@ export class GatewayStatus {
     return this.#feeds.get(channel);
   }
 
-  /** The status of an instrument, unless it is from a gateway with an older lease than the feed's. */
+  /**
+   * The status of an instrument, unless it is from a gateway with an older lease than the feed's. That it is halted or
+   * has no price holds until the gateway that took over reports the instrument.
+   */
   instrument(channel: string, key: string): InstrumentReport | undefined {
     const report = this.#instruments.get(instrumentId(channel, key));
     if (report === undefined || report.isDoubtful) return undefined;
-    return report.lease >= (this.feed(channel)?.lease ?? 0) ? report : undefined;
+    const { lease = NO_LEASE, reportsInstruments = false } = this.feed(channel) ?? {};
+    return report.lease >= lease || (reportsInstruments && !isTrading(report)) ? report : undefined;
   }
 
   /** Called on every new connection: of both channels, or of one. Denied access is logged once. */

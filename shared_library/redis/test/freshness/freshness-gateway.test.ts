@@ -220,6 +220,23 @@ describe('an instrument', () => {
     expect([harness.priceOrVerdict('X'), changes.length]).toEqual([1, 1]);
   });
 
+  it.each(['halted', 'no_price'])('stays %s until the gateway that takes over reports it', async (market) => {
+    const { harness } = await subscribedToTwoKeys();
+    await harness.publishPrice('X');
+    const lease = await harness.takeLease();
+    await harness.publishInstrumentStatus('X', 'subscribed', { lease: lease - 1, market });
+    harness.status = { state: 'live', lease, reports_instruments: true };
+    await harness.heartbeat();
+    expect(harness.priceOrVerdict('X')).toBe(market);
+    await harness.publishInstrumentStatus('X', 'subscribed', { lease });
+    expect(harness.priceOrVerdict('X')).toBe(1);
+    await harness.publishInstrumentStatus('X', 'subscribed', { lease, market });
+    // A program that reports no instruments would never end it.
+    harness.status = { state: 'live', lease: lease + 1 };
+    await harness.heartbeat();
+    expect(harness.priceOrVerdict('X')).not.toBe(market);
+  });
+
   it('that was resubscribed is quiet_market until its next price', async () => {
     const { harness } = await subscribedToTwoKeys();
     await harness.advance(2_100);
