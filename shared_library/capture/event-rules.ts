@@ -1,7 +1,7 @@
 // The rules for the fields of each kind of event: which values are valid, and how an error describes the others.
 
 import { describeValue } from './describe-value.ts';
-import type { VenueEvent } from './market-event.ts';
+import type { TradingEvent, VenueEvent } from './market-event.ts';
 
 /** An event of this kind, with fields of any type. */
 export type UncheckedEvent<Kind extends VenueEvent['kind'] = VenueEvent['kind']> = {
@@ -23,6 +23,16 @@ export function problemOf(event: UncheckedEvent, original: UncheckedEvent = even
     return phrase(rule, field, valueAt(original, field), `the ${kind} of ${describeValue(symbol)}`);
   }
   return undefined;
+}
+
+/**
+ * A halt, or its end, without the fields that are not valid: a halt whose time is wrong is a halt. Undefined for an
+ * event of another kind, and if the symbol is not valid.
+ */
+export function essentialsOf({ kind, symbol, ...fields }: UncheckedEvent): TradingEvent | undefined {
+  if ((kind !== 'halt' && kind !== 'resume') || !isTrimmed(symbol)) return undefined;
+  const valid = RULES[kind].filter(([field, rule]) => rule.isValid(fields[field]));
+  return { kind, symbol, ...Object.fromEntries(valid.map(([field]) => [field, fields[field]])) };
 }
 
 /** The range of plausible times. Seconds, microseconds and nanoseconds of the present are outside it. */

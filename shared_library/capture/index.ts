@@ -2,7 +2,7 @@
 
 export { checkedEvent, isValidEvent } from './checked-event.ts';
 export { describeValue } from './describe-value.ts';
-export { problemOf, type UncheckedEvent } from './event-rules.ts';
+export { essentialsOf, problemOf, type UncheckedEvent } from './event-rules.ts';
 export { isTooDeep } from './json-depth.ts';
 export type {
   BandEvent,

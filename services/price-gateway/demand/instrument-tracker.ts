@@ -9,7 +9,10 @@ import { isSymbol } from './symbol.ts';
 type Status = Pick<InstrumentStatus, 'state'> & MarketState;
 
 /** A status of an earlier gateway. */
-export type EarlierStatus = Pick<InstrumentStatus, 'symbol' | 'market' | 'detail' | 'halted_at'>;
+export type EarlierStatus = Pick<
+  InstrumentStatus,
+  'symbol' | 'market' | 'detail' | 'halted_at' | 'has_price'
+>;
 
 export type InstrumentChange = Status & Pick<InstrumentStatus, 'symbol' | 'state_for_ms'>;
 
@@ -44,9 +47,10 @@ export class InstrumentTracker {
   readonly #unchecked = new Set<string>();
   readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
 
-  constructor(clock: Pick<Clock, 'now' | 'monotonic'>) {
+  /** @param venueNow the time at the venue, Unix milliseconds */
+  constructor(clock: Pick<Clock, 'now' | 'monotonic'>, venueNow = () => clock.now()) {
     this.#clock = clock;
-    this.#markets = new MarketStates(clock);
+    this.#markets = new MarketStates(venueNow);
   }
 
   get requestedCount(): number {
@@ -68,10 +72,10 @@ export class InstrumentTracker {
    *   there is one: the last price that Redis keeps is still void
    */
   inherit(statuses: Iterable<EarlierStatus>): void {
-    for (const { symbol, market, detail, halted_at } of statuses) {
+    for (const { symbol, market, detail, halted_at, has_price } of statuses) {
       if (this.#reported.has(symbol)) continue;
       if (market === 'halted') this.#markets.inheritHalt(symbol, detail, halted_at);
-      if (market === 'no_price') this.#markets.setPriced(symbol, false);
+      if (market === 'no_price' || has_price === false) this.#markets.setPriced(symbol, false);
       this.#reported.set(symbol, INTERRUPTED);
       this.#unchecked.add(symbol);
     }
@@ -247,6 +251,7 @@ function isEqual(now: Status, before: ReportedStatus | undefined): boolean {
     now.market === before.market &&
     now.detail === before.detail &&
     now.halted_at === before.halted_at &&
+    now.has_price === before.has_price &&
     now.limit_down === before.limit_down &&
     now.limit_up === before.limit_up
   );

@@ -1,21 +1,27 @@
 // The state of the instruments at the venue: halted, without a price, and their price bands.
 
 import type { BandEvent } from '@tickbus/capture';
-import { type Clock, type InstrumentStatus, MAX_CHANNEL_KEYS } from 'tickbus';
+import { type InstrumentStatus, MAX_CHANNEL_KEYS } from 'tickbus';
 
 /** A part of the status of a subscribed instrument. */
 export type MarketState = Pick<
   InstrumentStatus,
-  'market' | 'detail' | 'halted_at' | 'limit_down' | 'limit_up'
+  'market' | 'detail' | 'halted_at' | 'has_price' | 'limit_down' | 'limit_up'
 >;
 
 type Band = Pick<InstrumentStatus, 'limit_down' | 'limit_up'>;
 
 interface Halt {
   readonly detail: string | undefined;
-  /** When the venue halted the instrument, Unix milliseconds, if it says so. */
+  /**
+   * When the venue halted the instrument, Unix milliseconds; estimated, and rather too late than too early, if it does
+   * not say so. Undefined if a recording began since.
+   */
   readonly at: number | undefined;
-  /** Whether the feed, or the subscription, was interrupted since: the end of the halt may have been missed. */
+  /**
+   * The end of the halt may have been missed: the feed, or the subscription, was interrupted since, or an end came
+   * whose time is before the halt.
+   */
   readonly mayHaveEnded: boolean;
 }
 
@@ -25,10 +31,11 @@ export class MarketStates {
   readonly #bands = new Map<string, Band>();
   /** By symbol, when the last halt began or ended, Unix milliseconds. Halts and resumptions before are late. */
   readonly #changedAt = new Map<string, number>();
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #venueNow: () => number;
 
-  constructor(clock: Pick<Clock, 'now'>) {
-    this.#clock = clock;
+  /** @param venueNow the time at the venue, Unix milliseconds */
+  constructor(venueNow: () => number) {
+    this.#venueNow = venueNow;
   }
 
   /** Whether the instrument is halted or has no price. */
@@ -47,6 +54,7 @@ export class MarketStates {
         market: 'halted',
         ...(detail !== undefined && { detail }),
         ...(at !== undefined && { halted_at: at }),
+        ...(this.#unpriced.has(symbol) && { has_price: false }),
       };
     }
     return { ...band, ...(this.#unpriced.has(symbol) && { market: 'no_price' }) };
@@ -73,19 +81,27 @@ export class MarketStates {
    */
   halt(symbol: string, detail?: string, at?: number): boolean {
     if (!this.#advance(symbol, at)) return false;
-    this.#halts.set(symbol, { detail, at, mayHaveEnded: false });
+    this.#halts.set(symbol, { detail, at: this.#timeOf(at), mayHaveEnded: false });
     return true;
   }
 
   /** A halt that an earlier gateway reported. Its end may have been missed. */
   inheritHalt(symbol: string, detail: string | undefined, at: number | undefined): void {
     this.#advance(symbol, at);
-    this.#halts.set(symbol, { detail, at, mayHaveEnded: true });
+    this.#halts.set(symbol, { detail, at: this.#timeOf(at), mayHaveEnded: true });
   }
 
-  /** Returns false if that is late. @param at Unix milliseconds, if the venue says so */
+  /**
+   * Returns false if that is late: then the next trade ends the halt.
+   *
+   * @param at Unix milliseconds, if the venue says so
+   */
   resume(symbol: string, at?: number): boolean {
-    if (!this.#advance(symbol, at)) return false;
+    if (!this.#advance(symbol, at)) {
+      const halt = this.#halts.get(symbol);
+      if (halt !== undefined) this.#halts.set(symbol, { ...halt, mayHaveEnded: true });
+      return false;
+    }
     this.#halts.delete(symbol);
     return true;
   }
@@ -137,7 +153,23 @@ export class MarketStates {
   #advance(symbol: string, at: number | undefined): boolean {
     if (at === undefined) return true;
     if (at < (this.#changedAt.get(symbol) ?? Number.NEGATIVE_INFINITY)) return false;
-    this.#changedAt.set(symbol, Math.min(at, this.#clock.now()));
+    this.#changedAt.set(symbol, this.#plausible(at, JITTER_MS));
     return true;
   }
+
+  /** Of a halt. A time far in the future counts as the present: no trade would end the halt. */
+  #timeOf(at: number | undefined): number {
+    return at === undefined ? this.#venueNow() + JITTER_MS : this.#plausible(at, MAX_LEAD_MS);
+  }
+
+  /** The time, or the present if it is further ahead than `maxLeadMs`. */
+  #plausible(at: number, maxLeadMs: number): number {
+    const now = this.#venueNow();
+    return at > now + maxLeadMs ? now : at;
+  }
 }
+
+/** By how much the delay of events differs. */
+const JITTER_MS = 1_000;
+/** By how much the clock of the venue can be ahead. */
+const MAX_LEAD_MS = 60_000;

@@ -3,7 +3,13 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
-import { checkedEvent, describeValue, type UncheckedEvent, type VenueEvent } from '@tickbus/capture';
+import {
+  checkedEvent,
+  describeValue,
+  essentialsOf,
+  type UncheckedEvent,
+  type VenueEvent,
+} from '@tickbus/capture';
 import type { FrameItem, MappedStatus, Mapping, VenueMessage } from '../mapping.ts';
 import type { SessionListener } from './session-feed.ts';
 
@@ -133,8 +139,7 @@ function readItem(item: FrameItem, events: VenueEvent[], listener: ItemListener)
       events.push(checkedEvent(item));
       return;
     case 'status':
-      events.push(checkedEvent(tradingEventOf(item)));
-      return;
+      return readStatus(tradingEventOf(item), events);
     case 'heartbeat':
     case 'ignore':
       return;
@@ -172,6 +177,17 @@ function tradingEventOf(item: MappedStatus): UncheckedEvent<'halt' | 'resume'> {
     ...(detail !== undefined && { detail }),
     ...(timestamp !== undefined && { timestamp }),
   };
+}
+
+/** A halt counts even if its time or its reason is invalid. @throws TypeError that names the field and its value */
+function readStatus(event: UncheckedEvent<'halt' | 'resume'>, events: VenueEvent[]): void {
+  try {
+    events.push(checkedEvent(event));
+  } catch (error) {
+    const essentials = essentialsOf(event);
+    if (essentials !== undefined) events.push(essentials);
+    throw error;
+  }
 }
 
 function kindOf(item: unknown): unknown {

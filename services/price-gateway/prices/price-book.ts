@@ -93,6 +93,11 @@ export class PriceBook {
     this.#now = now;
   }
 
+  /** The time at the venue, Unix milliseconds: that of the gateway, less the delay of the feed. */
+  get venueNow(): number {
+    return this.#lead.timeAt(this.#now());
+  }
+
   /** Takes note of what earlier gateways of the same venue have published. Older events are then late. */
   continueFrom(published: readonly PublishedPrice[]): void {
     const own = published.filter(({ data }) => data.venue === this.#venue).sort((a, b) => a.at - b.at);
@@ -118,10 +123,10 @@ export class PriceBook {
    * Takes note of the statuses of an earlier gateway. If an instrument has no price although the last one that was
    * published is that of a trade, the venue has cancelled this trade, and may send it again.
    */
-  inherit(statuses: Iterable<Pick<InstrumentStatus, 'symbol' | 'market'>>): void {
-    for (const { symbol, market } of statuses) {
+  inherit(statuses: Iterable<Pick<InstrumentStatus, 'symbol' | 'market' | 'has_price'>>): void {
+    for (const { symbol, market, has_price = market !== 'no_price' } of statuses) {
       const former = this.#former.get(symbol);
-      if (market !== 'no_price' || former?.trades.price === undefined) continue;
+      if (has_price || former?.trades.price === undefined) continue;
       const { since } = former.trades;
       this.#former.set(symbol, { ...former, trades: { since, price: Number.NaN } });
     }
@@ -157,7 +162,9 @@ export class PriceBook {
     if (event.timestamp < entry.bandsSince) return 'late';
     const { quote, band: before } = entry;
     entry.band = PriceBand.of(event);
-    entry.bandsSince = this.#lead.limit(event.timestamp, this.#now());
+    const now = this.#now();
+    entry.bandsSince = this.#lead.limit(event.timestamp, now);
+    this.#lead.observe(event.timestamp, now);
     if (entry.band !== undefined) this.#nextBandEnd = Math.min(this.#nextBandEnd, entry.band.until);
     if (quote === undefined || haveSameSides(sidesOf(quote, before), sidesOf(quote, entry.band)))
       return undefined;

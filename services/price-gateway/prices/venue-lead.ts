@@ -1,4 +1,4 @@
-// By how much the clock of a venue runs ahead of that of the gateway.
+// By how much the clock of a venue runs ahead of that of the gateway, or how long its events are delayed.
 
 /**
  * Without it, a gateway whose clock is seconds behind would take old events for new ones. One event with a wrong time
@@ -14,11 +14,19 @@ export class VenueLead {
    * @param now Unix milliseconds
    */
   limit(time: number, now: number): number {
-    let [largest, second] = [0, 0];
-    for (const lead of this.#leads)
-      if (lead > largest) [largest, second] = [lead, largest];
-      else if (lead > second) second = lead;
+    const { second } = this.#largest();
     return Math.min(time, second > 0 ? now + Math.min(second, MAX_LEAD_MS) + JITTER_MS : now);
+  }
+
+  /**
+   * The time at the venue, Unix milliseconds: `now` before the first event. The delay of the feed is part of the lead,
+   * which is negative for delayed prices and for recordings.
+   */
+  timeAt(now: number): number {
+    const { largest, second } = this.#largest();
+    // Of two events, the one that is behind may be late.
+    const lead = this.#leads.length < 3 ? Math.min(largest, 0) : Math.min(second, MAX_LEAD_MS);
+    return Number.isFinite(lead) ? now + lead : now;
   }
 
   forget(): void {
@@ -29,6 +37,14 @@ export class VenueLead {
   observe(time: number, now: number): void {
     this.#leads.push(time - now);
     if (this.#leads.length > MAX_EVENTS) this.#leads.shift();
+  }
+
+  #largest(): { readonly largest: number; readonly second: number } {
+    let [largest, second] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const lead of this.#leads)
+      if (lead > largest) [largest, second] = [lead, largest];
+      else if (lead > second) second = lead;
+    return { largest, second };
   }
 }
 

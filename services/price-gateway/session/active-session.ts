@@ -65,7 +65,7 @@ export class ActiveSession {
   constructor(options: ActiveSessionOptions) {
     const { feed, times } = options;
     this.#options = options;
-    this.#instruments = new InstrumentTracker(options.clock);
+    this.#instruments = new InstrumentTracker(options.clock, () => options.book.venueNow);
     this.#statuses = new InstrumentPublisher({
       ...options,
       instruments: this.#instruments,

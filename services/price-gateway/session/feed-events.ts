@@ -2,13 +2,13 @@
 
 import {
   type BandEvent,
+  essentialsOf,
   isValidEvent,
   type MarketEvent,
   problemOf,
   type TradeChange,
   type TradingEvent,
 } from '@tickbus/capture';
-import type { Clock } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import type { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { FeedEvent } from '../feeds/feed.ts';
@@ -17,7 +17,6 @@ import type { Counters, DropReason } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import type { SessionTrades } from '../trades/session-trades.ts';
-import { VenueTime } from './venue-time.ts';
 
 export interface FeedEventsOptions {
   /** Must be new. */
@@ -32,7 +31,6 @@ export interface FeedEventsOptions {
   readonly onUnderstood: (symbol: string) => void;
   /** An event was dropped because it is not valid. @param reason a sentence */
   readonly onInvalid: (reason: string, symbols: readonly string[]) => void;
-  readonly clock: Clock;
   readonly counters: Counters;
   readonly warnings: RateLimitedLog;
 }
@@ -48,7 +46,6 @@ const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
 export class FeedEvents {
   readonly #options: FeedEventsOptions;
   readonly #book: PriceBook;
-  readonly #venueTime = new VenueTime();
 
   constructor(options: FeedEventsOptions) {
     this.#options = options;
@@ -56,15 +53,12 @@ export class FeedEvents {
   }
 
   apply(events: readonly FeedEvent[]): void {
-    const { trades, clock } = this.#options;
-    trades?.onFrame(events);
-    const now = clock.now();
-    for (const event of events) {
-      if (!isValidEvent(event)) {
-        this.#dropInvalid(event, problemOf(event));
-        continue;
-      }
-      if (event.timestamp !== undefined) this.#venueTime.observe(event.timestamp, now);
+    this.#options.trades?.onFrame(events);
+    for (const unchecked of events) {
+      const isValid = isValidEvent(unchecked);
+      if (!isValid) this.#dropInvalid(unchecked, problemOf(unchecked));
+      const event = isValid ? unchecked : essentialsOf(unchecked);
+      if (event === undefined) continue;
       switch (event.kind) {
         case 'halt':
         case 'resume':
@@ -96,15 +90,13 @@ export class FeedEvents {
 
   /** Bands end with regular trading hours, also if the venue sends nothing more. Called with every heartbeat. */
   endBands(): void {
-    const time = this.#venueTime.at(this.#options.clock.now());
-    for (const end of this.#book.bandsEndedBy(time)) this.#applyBand(end);
+    for (const end of this.#book.bandsEndedBy(this.#book.venueNow)) this.#applyBand(end);
   }
 
   /** A recording begins, whose times may be earlier than those of the events before. */
   forgetAll(): void {
     const { instruments, onStatusChange } = this.#options;
     this.#book.forgetAll();
-    this.#venueTime.forget();
     instruments.forgetTimes();
     onStatusChange();
   }

@@ -139,13 +139,13 @@ it('keeps a halt that an earlier gateway reported, until trading resumes or a tr
   instruments.setRequested(['A', 'B'], NO_LIMIT);
   instruments.inherit(['A', 'B'].map((symbol) => ({ symbol, market: 'halted', detail: 'T1' })));
   instruments.acknowledge(['A', 'B']);
-  const halted = { state: 'subscribed', market: 'halted', detail: 'T1' };
+  const halted = { state: 'subscribed', market: 'halted', detail: 'T1', halted_at: AT + 1_000 };
   expect(instruments.takeChanges()).toEqual([
     { symbol: 'A', ...halted },
     { symbol: 'B', ...halted },
   ]);
   instruments.resume('A');
-  expect(instruments.traded('B', AT)).toBe(true);
+  expect(instruments.traded('B', AT + 1_001)).toBe(true);
   expect(instruments.takeChanges()).toEqual([
     { symbol: 'A', state: 'subscribed', state_for_ms: 0 },
     { symbol: 'B', state: 'subscribed', state_for_ms: 0 },
@@ -175,10 +175,10 @@ it('keeps the halt of an instrument that is requested again, until a trade shows
   instruments.setRequested([], NO_LIMIT);
   instruments.takeChanges();
   instruments.setRequested(['A'], NO_LIMIT);
-  expect(instruments.takeChanges()).toEqual([
+  expect(instruments.takeChanges()).toMatchObject([
     { symbol: 'A', state: 'subscribed', market: 'halted', detail: 'T1' },
   ]);
-  expect(instruments.traded('A', AT)).toBe(true);
+  expect(instruments.traded('A', AT + 1_001)).toBe(true);
   expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed', state_for_ms: 0 }]);
 });
 
@@ -195,6 +195,50 @@ it('a trade from before a halt does not end it, also after a takeover', () => {
   expect(instruments.resume('A', AT - 1)).toBe(false);
   expect(instruments.takeChanges()).toMatchObject([{ market: 'halted', halted_at: AT }]);
   expect(instruments.traded('A', AT + 1)).toBe(true);
+});
+
+it('knows that a halted instrument has no price either, also after a takeover', () => {
+  const former = served('A');
+  former.setPriced('A', false);
+  former.halt('A', 'T1', AT);
+  const [status] = former.takeChanges();
+  expect(status).toMatchObject({ market: 'halted', has_price: false });
+  const instruments = new InstrumentTracker(new ManualClock(AT + 10));
+  instruments.setRequested(['A'], NO_LIMIT);
+  instruments.inherit(status === undefined ? [] : [status]);
+  instruments.acknowledge(['A']);
+  instruments.resume('A', AT + 5);
+  expect(instruments.takeChanges()).toMatchObject([{ market: 'no_price' }]);
+});
+
+it('a trade from before a halt without a time does not end it after a takeover, but a later one does', () => {
+  const former = served('A');
+  former.halt('A', 'T1');
+  const instruments = new InstrumentTracker(new ManualClock(AT + 60_000));
+  instruments.inherit(former.takeChanges());
+  expect(instruments.traded('A', AT - 1)).toBe(false);
+  expect(instruments.traded('A', AT + 5_000)).toBe(true);
+});
+
+it('a late resumption does not end a halt, but a trade after it does', () => {
+  const instruments = served('A');
+  instruments.halt('A', 'T1', AT);
+  expect(instruments.resume('A', AT - 1)).toBe(false);
+  expect(instruments.takeChanges()).toMatchObject([{ market: 'halted' }]);
+  expect(instruments.traded('A', AT)).toBe(false);
+  expect(instruments.traded('A', AT + 1)).toBe(true);
+});
+
+it('a trade ends a halt whose time was far in the future, if its end may have been missed', () => {
+  const former = served('A');
+  former.halt('A', 'T1', AT + 36_000_000);
+  former.disconnect();
+  const instruments = new InstrumentTracker(new ManualClock(AT + 1_000));
+  instruments.inherit([{ symbol: 'A', market: 'halted', halted_at: AT + 36_000_000 }]);
+  for (const one of [former, instruments]) {
+    expect(one.traded('A', AT - 1)).toBe(false);
+    expect(one.traded('A', AT + 2_000)).toBe(true);
+  }
 });
 
 it('says how long the state has lasted if something else changes', async () => {
@@ -222,9 +266,9 @@ it('a trade does not end a halt while the feed is connected', () => {
   const instruments = served('A');
   instruments.takeChanges();
   instruments.halt('A');
-  expect(instruments.traded('A', AT)).toBe(false);
+  expect(instruments.traded('A', AT + 1_001)).toBe(false);
   instruments.disconnect();
-  expect(instruments.traded('A', AT)).toBe(true);
+  expect(instruments.traded('A', AT + 1_001)).toBe(true);
 });
 
 it('under *, reports an instrument that no bot names while it is halted', () => {

@@ -154,3 +154,19 @@ it.each([
   expect(events).toEqual([]);
   expect(reasons).toEqual([expect.stringContaining(`The mapping returned an invalid item: ${message}`)]);
 });
+
+it.each(['halted', 'trading'])(
+  'a status of %s counts without its invalid fields, which are named',
+  (market) => {
+    const status = { kind: 'status', symbol: 'AAPL', market };
+    const { events, reasons } = read(
+      { ...status, timestamp: AT / 1e3 },
+      { ...status, timestamp: AT, detail: '' },
+    );
+    const kind = market === 'halted' ? 'halt' : 'resume';
+    expect(events.map((event) => event.kind)).toEqual([kind, kind]);
+    expect(events[0]).not.toHaveProperty('timestamp');
+    expect(events[1]).toMatchObject({ timestamp: AT });
+    expect(reasons).toEqual([expect.stringContaining(`timestamp of the ${kind} of "AAPL" must be`)]);
+  },
+);

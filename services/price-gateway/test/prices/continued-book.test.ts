@@ -139,6 +139,12 @@ describe('a trade that was cancelled before a takeover, and is sent again', () =
     expect(gateways.apply(numbered(4))).toMatchObject({ price: 104 });
   });
 
+  it('is late if there was no other trade, and the instrument was halted then', () => {
+    const book = continued([lastOf(numbered(1))]);
+    book.inherit([{ symbol: 'AAPL', market: 'halted', has_price: false }]);
+    expect(book.apply(numbered(1))).toBe('late');
+  });
+
   it('is late if it has the time of the trade that is the price', () => {
     const same = [numbered(1, AT), numbered(2, AT)];
     const gateways = after(...same, cancel(2));

@@ -17,11 +17,12 @@ function observed(clock = new ManualClock(AT + 60_000)) {
   const invalid: string[] = [];
   const counters = new Counters();
   let understood = 0;
-  const instruments = new InstrumentTracker(clock);
+  const book = new PriceBook(undefined, () => clock.now());
+  const instruments = new InstrumentTracker(clock, () => book.venueNow);
   instruments.setRequested(['AAPL'], 1);
   instruments.acknowledge(['AAPL']);
   const options: FeedEventsOptions = {
-    book: new PriceBook(undefined, () => clock.now()),
+    book,
     publisher: { publishPrice: (price) => prices.push(price) },
     instruments,
     onStatusChange: () => {},
@@ -29,7 +30,6 @@ function observed(clock = new ManualClock(AT + 60_000)) {
       understood++;
     },
     onInvalid: (reason) => invalid.push(reason),
-    clock,
     counters,
     warnings: new RateLimitedLog(SILENT),
   };
@@ -171,6 +171,47 @@ it('ends a halt whose time was far in the future', () => {
   expect(status()).toMatchObject({ market: 'halted' });
   apply({ kind: 'resume', symbol: 'AAPL', timestamp: AT + 1 });
   expect(status()).not.toHaveProperty('market');
+});
+
+it.each([
+  ['in seconds', { timestamp: AT / 1e3 }],
+  ['of null', { timestamp: null }],
+  ['of 1970', { timestamp: 0 }],
+])('honours a halt and its end with a time %s, and names it', (_, fields) => {
+  const { apply, status, counts } = observed();
+  apply({ kind: 'halt', symbol: 'AAPL', detail: 'T1', ...fields });
+  expect(status()).toMatchObject({ market: 'halted', detail: 'T1' });
+  apply({ kind: 'resume', symbol: 'AAPL', ...fields });
+  expect(status()).not.toHaveProperty('market');
+  expect(counts().invalid).toEqual([
+    expect.stringContaining('timestamp of the halt of "AAPL"'),
+    expect.stringContaining('timestamp of the resume of "AAPL"'),
+  ]);
+});
+
+it.each(['', 'x'.repeat(1_001), null])('honours a halt without a valid reason', (detail) => {
+  const { apply, status } = observed();
+  apply({ kind: 'halt', symbol: 'AAPL', detail, timestamp: AT });
+  expect(status()).toMatchObject({ market: 'halted', halted_at: AT });
+});
+
+it('one event ahead of the others neither ends bands too early nor makes later halts late', async () => {
+  const lag = 365 * 86_400_000;
+  const clock = new ManualClock(AT + lag);
+  const { events, apply, status } = observed(clock);
+  const ahead = AT + lag + 3_600_000;
+  apply({ ...trade(99), symbol: 'MSFT', timestamp: ahead });
+  for (const ms of [0, 1, 2, 3]) apply({ ...trade(100), timestamp: AT + ms });
+  apply({ kind: 'resume', symbol: 'AAPL', timestamp: ahead });
+  apply({ ...BAND, timestamp: AT + 4 });
+  events.endBands();
+  expect(status()).toMatchObject({ limit_up: 105 });
+  await clock.advance(1_000);
+  apply({ kind: 'halt', symbol: 'AAPL', timestamp: AT + 1_000 });
+  expect(status()).toMatchObject({ market: 'halted' });
+  await clock.advance(CLOSE - AT - 500);
+  events.endBands();
+  expect(status()).not.toHaveProperty('limit_up');
 });
 
 it('honours the events of a recording that begins again', () => {

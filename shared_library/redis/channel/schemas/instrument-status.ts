@@ -22,8 +22,13 @@ export const instrumentStatus = z.object({
    * subscriber knows that the subscription was not interrupted by it.
    */
   state_for_ms: z.number().nonnegative().optional(),
-  /** When the venue halted the instrument, Unix milliseconds by its clock, if it says so. */
+  /**
+   * When the venue halted the instrument, Unix milliseconds by its clock. If it does not say so, or says a time far in
+   * the future, an estimate: only later trades can end the halt of an earlier gateway.
+   */
   halted_at: z.number().nonnegative().optional(),
+  /** False for a halted instrument that has no price either: its `market` is `no_price` after the halt. */
+  has_price: z.boolean().optional(),
   /**
    * The price band of a subscribed instrument that the venue has announced (limit up, limit down): nothing may be
    * executed outside of it. Without it, no band is known, or regular trading hours have ended.
