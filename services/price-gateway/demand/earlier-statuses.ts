@@ -1,13 +1,19 @@
 // Finds the instruments that have a status on INSTRUMENT_STATUS, which an earlier gateway may have left behind.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Connection, type InstrumentStatus, instrumentStatus, type PriceChannel } from 'tickbus';
+import {
+  type Connection,
+  type InstrumentStatus,
+  instrumentStatus,
+  type PriceChannel,
+  TickbusError,
+} from 'tickbus';
 import { readStored } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 
 /** Delay until the statuses are read again, milliseconds. */
-const RETRY_MS = 5_000;
+const RETRY_MS = 1_000;
 
 export interface EarlierStatusesOptions {
   readonly connection: Connection;
@@ -29,13 +35,15 @@ export class EarlierStatuses {
     try {
       this.#statuses = await readStatuses(connection.publishing, channel);
     } catch (error) {
-      const text = 'Cannot read the instrument statuses of earlier gateways; trying again.';
+      // The gateway goes on: permissions do not change by themselves.
+      if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') this.#statuses = [];
+      const text = 'Cannot read the instrument statuses of earlier gateways; trying again unless this is denied.';
       warnings.warn('statuses', { reason: String(error) }, text);
     }
   }
 
   /**
-   * Gives out what was read: at once, or as soon as Redis can be read.
+   * Gives out what was read: at once, or as soon as Redis can be read. Nothing if the Redis user may not read it.
    *
    * @param isNeeded false once the result is not needed any more
    */

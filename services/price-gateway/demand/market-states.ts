@@ -85,9 +85,9 @@ export class MarketStates {
     return true;
   }
 
-  /** A halt that an earlier gateway reported. Its end may have been missed. */
+  /** A halt that an earlier gateway reported. Its end may have been missed. Later news of the venue prevails. */
   inheritHalt(symbol: string, detail: string | undefined, at: number | undefined): void {
-    this.#advance(symbol, at);
+    if (this.#halts.has(symbol) || !this.#advance(symbol, at)) return;
     this.#halts.set(symbol, { detail, at: this.#timeOf(at), mayHaveEnded: true });
   }
 

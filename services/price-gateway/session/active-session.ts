@@ -56,6 +56,8 @@ export class ActiveSession {
   readonly #health: FeedHealth;
   readonly #permits: ConnectionPermits;
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'aborted' = 'new';
+  /** No status replaces one of an earlier gateway before it is known: that one may be a halt. */
+  #hasInherited = false;
   /** The symbols of the last request to the feed, joined by commas. */
   #requestedSymbols = '';
   /** The version of the demand at the last request. */
@@ -70,7 +72,7 @@ export class ActiveSession {
       ...options,
       instruments: this.#instruments,
       about: { ...this.#channel, feed: feed.name, lease: options.token },
-      isRunning: () => this.#phase === 'running',
+      isRunning: () => this.#phase === 'running' && this.#hasInherited,
     });
     this.#events = new FeedEvents({
       ...options,
@@ -168,10 +170,11 @@ export class ActiveSession {
     this.#statuses.publishChanges();
   }
 
-  /** Takes over the statuses of an earlier gateway. Symbols that nobody requests are reported as `unsubscribed`. */
+  /** Must be called. Takes over the statuses of an earlier gateway. Symbols that nobody requests are reported as `unsubscribed`. */
   inherit(statuses: readonly InstrumentStatus[]): void {
     this.#options.book.inherit(statuses);
     this.#instruments.inherit(statuses);
+    this.#hasInherited = true;
     this.#statuses.publishChanges();
   }
 

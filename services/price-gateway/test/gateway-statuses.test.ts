@@ -78,3 +78,22 @@ it('ends the statuses that an earlier gateway left behind, but not those of anot
     expect(all).toEqual(expect.arrayContaining(kept));
   }, within);
 }, 60_000);
+
+it('keeps a halt if the statuses of the earlier gateway cannot be read when it takes over', async () => {
+  await using publisher = new RedisPublisher({ ...testbed.address, logger: SILENT });
+  const halted = { symbol: 'AAPL', state: 'subscribed', market: 'halted', feed: 'earlier', lease: 1 } as const;
+  await publisher.publish(CHANNELS.INSTRUMENT_STATUS, halted);
+  const markets: (string | undefined)[] = [];
+  const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+  testbed.cleanUps.push(() => bot.close());
+  collect(bot, CHANNELS.INSTRUMENT_STATUS, ({ data }) => markets.push(data.market));
+  await bot.startListening();
+  // Reads of a value of another type fail.
+  await testbed.redis.answers(`RENAME ${LAST_KEY} kept`);
+  await testbed.redis.answers(`SET ${LAST_KEY} unreadable`);
+  const gateway = await testbed.startGateway({ ...OPTIONS, createFeed: async () => new PickyFeed() });
+  await vi.waitFor(() => expect(gateway.stats.feed?.state).toBe('live'), within);
+  await testbed.redis.answers(`RENAME kept ${LAST_KEY}`);
+  await vi.waitFor(() => expect(markets).not.toEqual([]), within);
+  expect(new Set(markets)).toEqual(new Set(['halted']));
+}, 60_000);

@@ -220,6 +220,19 @@ it('a trade from before a halt without a time does not end it after a takeover, 
   expect(instruments.traded('A', AT + 5_000)).toBe(true);
 });
 
+it('does not replace later news of the venue by an inherited halt', () => {
+  const instruments = new InstrumentTracker(new ManualClock(AT + 60_000));
+  instruments.setRequested(['A', 'B'], NO_LIMIT);
+  instruments.acknowledge(['A', 'B']);
+  instruments.resume('A', AT + 1);
+  instruments.halt('B', 'T2', AT + 1);
+  instruments.inherit(['A', 'B'].map((symbol) => ({ symbol, market: 'halted', halted_at: AT })));
+  expect(instruments.takeChanges()).toEqual([
+    { symbol: 'A', state: 'subscribed' },
+    { symbol: 'B', state: 'subscribed', market: 'halted', detail: 'T2', halted_at: AT + 1 },
+  ]);
+});
+
 it('a late resumption does not end a halt, but a trade after it does', () => {
   const instruments = served('A');
   instruments.halt('A', 'T1', AT);
