@@ -37,7 +37,8 @@ export class EarlierStatuses {
     } catch (error) {
       // The gateway goes on: permissions do not change by themselves.
       if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') this.#statuses = [];
-      const text = 'Cannot read the instrument statuses of earlier gateways; trying again unless this is denied.';
+      const text =
+        'Cannot read the instrument statuses of earlier gateways; trying again unless this is denied.';
       warnings.warn('statuses', { reason: String(error) }, text);
     }
   }

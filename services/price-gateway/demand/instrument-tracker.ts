@@ -50,7 +50,7 @@ export class InstrumentTracker {
   /** @param venueNow the time at the venue, Unix milliseconds */
   constructor(clock: Pick<Clock, 'now' | 'monotonic'>, venueNow = () => clock.now()) {
     this.#clock = clock;
-    this.#markets = new MarketStates(venueNow);
+    this.#markets = new MarketStates(clock, venueNow);
   }
 
   get requestedCount(): number {

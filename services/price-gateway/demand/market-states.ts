@@ -1,7 +1,7 @@
 // The state of the instruments at the venue: halted, without a price, and their price bands.
 
 import type { BandEvent } from '@tickbus/capture';
-import { type InstrumentStatus, MAX_CHANNEL_KEYS } from 'tickbus';
+import { type Clock, type InstrumentStatus, MAX_CHANNEL_KEYS } from 'tickbus';
 
 /** A part of the status of a subscribed instrument. */
 export type MarketState = Pick<
@@ -31,10 +31,12 @@ export class MarketStates {
   readonly #bands = new Map<string, Band>();
   /** By symbol, when the last halt began or ended, Unix milliseconds. Halts and resumptions before are late. */
   readonly #changedAt = new Map<string, number>();
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #venueNow: () => number;
 
-  /** @param venueNow the time at the venue, Unix milliseconds */
-  constructor(venueNow: () => number) {
+  /** @param venueNow the time at the venue, Unix milliseconds: estimated from other events */
+  constructor(clock: Pick<Clock, 'now'>, venueNow: () => number) {
+    this.#clock = clock;
     this.#venueNow = venueNow;
   }
 
@@ -80,14 +82,14 @@ export class MarketStates {
    * @param at Unix milliseconds, if the venue says so
    */
   halt(symbol: string, detail?: string, at?: number): boolean {
-    if (!this.#advance(symbol, at)) return false;
+    if (!this.#advance(symbol, at, this.#clock.now())) return false;
     this.#halts.set(symbol, { detail, at: this.#timeOf(at), mayHaveEnded: false });
     return true;
   }
 
   /** A halt that an earlier gateway reported. Its end may have been missed. Later news of the venue prevails. */
   inheritHalt(symbol: string, detail: string | undefined, at: number | undefined): void {
-    if (this.#halts.has(symbol) || !this.#advance(symbol, at)) return;
+    if (this.#halts.has(symbol) || !this.#advance(symbol, at, this.#clock.now())) return;
     this.#halts.set(symbol, { detail, at: this.#timeOf(at), mayHaveEnded: true });
   }
 
@@ -97,7 +99,8 @@ export class MarketStates {
    * @param at Unix milliseconds, if the venue says so
    */
   resume(symbol: string, at?: number): boolean {
-    if (!this.#advance(symbol, at)) {
+    // A wrong time must not make the next halt late, also of a feed whose times are long past.
+    if (!this.#advance(symbol, at, this.#venueNow() + JITTER_MS)) {
       const halt = this.#halts.get(symbol);
       if (halt !== undefined) this.#halts.set(symbol, { ...halt, mayHaveEnded: true });
       return false;
@@ -149,23 +152,19 @@ export class MarketStates {
     for (const symbol of this.#bands.keys()) if (!symbols.has(symbol)) this.#bands.delete(symbol);
   }
 
-  /** Returns false if that is late. A time in the future counts as the present, so that it makes nothing else late. */
-  #advance(symbol: string, at: number | undefined): boolean {
+  /** Returns false if that is late. A time after `max` counts as `max`, so that it makes nothing else late. */
+  #advance(symbol: string, at: number | undefined, max: number): boolean {
     if (at === undefined) return true;
     if (at < (this.#changedAt.get(symbol) ?? Number.NEGATIVE_INFINITY)) return false;
-    this.#changedAt.set(symbol, this.#plausible(at, JITTER_MS));
+    this.#changedAt.set(symbol, Math.min(at, max));
     return true;
   }
 
   /** Of a halt. A time far in the future counts as the present: no trade would end the halt. */
   #timeOf(at: number | undefined): number {
-    return at === undefined ? this.#venueNow() + JITTER_MS : this.#plausible(at, MAX_LEAD_MS);
-  }
-
-  /** The time, or the present if it is further ahead than `maxLeadMs`. */
-  #plausible(at: number, maxLeadMs: number): number {
-    const now = this.#venueNow();
-    return at > now + maxLeadMs ? now : at;
+    const now = this.#clock.now();
+    if (at === undefined) return now + JITTER_MS;
+    return at > now + MAX_LEAD_MS ? now : at;
   }
 }
 

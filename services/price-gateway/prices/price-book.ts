@@ -164,8 +164,10 @@ export class PriceBook {
     entry.band = PriceBand.of(event);
     const now = this.#now();
     entry.bandsSince = this.#lead.limit(event.timestamp, now);
-    this.#lead.observe(event.timestamp, now);
-    if (entry.band !== undefined) this.#nextBandEnd = Math.min(this.#nextBandEnd, entry.band.until);
+    if (entry.band !== undefined) {
+      this.#lead.observe(event.timestamp, now);
+      this.#nextBandEnd = Math.min(this.#nextBandEnd, entry.band.until);
+    }
     if (quote === undefined || haveSameSides(sidesOf(quote, before), sidesOf(quote, entry.band)))
       return undefined;
     return this.#priceOf(event, entry);

@@ -81,7 +81,13 @@ it('ends the statuses that an earlier gateway left behind, but not those of anot
 
 it('keeps a halt if the statuses of the earlier gateway cannot be read when it takes over', async () => {
   await using publisher = new RedisPublisher({ ...testbed.address, logger: SILENT });
-  const halted = { symbol: 'AAPL', state: 'subscribed', market: 'halted', feed: 'earlier', lease: 1 } as const;
+  const halted = {
+    symbol: 'AAPL',
+    state: 'subscribed',
+    market: 'halted',
+    feed: 'earlier',
+    lease: 1,
+  } as const;
   await publisher.publish(CHANNELS.INSTRUMENT_STATUS, halted);
   const markets: (string | undefined)[] = [];
   const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });

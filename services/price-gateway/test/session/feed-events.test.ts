@@ -206,12 +206,24 @@ it('one event ahead of the others neither ends bands too early nor makes later h
   apply({ ...BAND, timestamp: AT + 4 });
   events.endBands();
   expect(status()).toMatchObject({ limit_up: 105 });
-  await clock.advance(1_000);
-  apply({ kind: 'halt', symbol: 'AAPL', timestamp: AT + 1_000 });
+  await clock.advance(2_000);
+  apply({ kind: 'halt', symbol: 'AAPL', timestamp: AT + 2_000 });
   expect(status()).toMatchObject({ market: 'halted' });
-  await clock.advance(CLOSE - AT - 500);
+  await clock.advance(CLOSE - AT);
   events.endBands();
   expect(status()).not.toHaveProperty('limit_up');
+});
+
+it('an older end does not end a halt after old trades, which tell little of the time at the venue', () => {
+  const now = AT + 3_600_000;
+  const { apply, status } = observed(new ManualClock(now));
+  for (const ms of [0, 1, 2, 3]) apply({ ...trade(100), timestamp: AT + ms });
+  apply({ kind: 'halt', symbol: 'AAPL', timestamp: now - 10 });
+  expect(status()).toMatchObject({ market: 'halted', halted_at: now - 10 });
+  apply({ kind: 'resume', symbol: 'AAPL', timestamp: now - 20 }, { ...trade(101), timestamp: now - 15 });
+  expect(status()).toBeUndefined();
+  apply({ ...trade(102), timestamp: now - 5 });
+  expect(status()).not.toHaveProperty('market');
 });
 
 it('honours the events of a recording that begins again', () => {
