@@ -25,6 +25,8 @@ export class FeedPublisher {
   readonly #newest = new Map<string, Price>();
   /** By symbol, the newest price if Redis did not accept it, for example while the node of a partition fails over. */
   readonly #missing = new Map<string, Price>();
+  /** Symbols whose last price is void by the last status. */
+  readonly #void = new Set<string>();
   #isRepublishing = false;
   #problem: string | undefined;
 
@@ -59,13 +61,21 @@ export class FeedPublisher {
   /**
    * `unsubscribed` is the last status of an instrument: Redis then stores no status for the instrument. Resolves with
    * false if Redis did not accept the status, but may accept it later.
+   *
+   * That an instrument has a price again is published only after this price: before, the last one is void.
    */
   async publishInstrumentStatus(status: InstrumentStatus): Promise<boolean> {
     const endsKey = status.state === 'unsubscribed';
-    if (endsKey || status.market !== undefined) {
+    const isVoid = status.market === 'no_price' || status.has_price === false;
+    if (endsKey || isVoid) {
       this.#missing.delete(status.symbol);
       this.#newest.delete(status.symbol);
+    } else if (this.#void.has(status.symbol)) {
+      if (this.#newest.has(status.symbol)) await this.settled();
+      if (this.#missing.has(status.symbol)) return false;
     }
+    if (isVoid) this.#void.add(status.symbol);
+    else this.#void.delete(status.symbol);
     let isAccepted = true;
     await this.#send(async () => {
       const { publisher } = this.#options;

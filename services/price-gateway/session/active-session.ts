@@ -170,7 +170,10 @@ export class ActiveSession {
     this.#statuses.publishChanges();
   }
 
-  /** Must be called. Takes over the statuses of an earlier gateway. Symbols that nobody requests are reported as `unsubscribed`. */
+  /**
+   * Must be called once. Takes over the statuses of an earlier gateway. Symbols that nobody requests are reported as
+   * `unsubscribed`.
+   */
   inherit(statuses: readonly InstrumentStatus[]): void {
     this.#options.book.inherit(statuses);
     this.#instruments.inherit(statuses);

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
 import { type FeedStatus, type Price, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -11,11 +12,15 @@ const LIVE: FeedStatus = { feed: 'test', state: 'live' };
 
 let accepted: (string | number)[];
 let rejection: TickbusError | undefined;
+/** Prices are in flight for longer than statuses. */
+let isSlow: boolean;
 let feed: FeedPublisher;
 beforeEach(() => {
   accepted = [];
   rejection = undefined;
+  isSlow = false;
   const publish = async (channel: { name: string }, data: { price?: number }) => {
+    if (channel.name === 'PRICE_DATA' && isSlow) await setImmediate();
     if (channel.name === 'PRICE_DATA' && rejection !== undefined) throw rejection;
     accepted.push(data.price ?? channel.name);
   };
@@ -98,3 +103,36 @@ it('never publishes the price of an instrument again that is no longer subscribe
   await feed.settled();
   expect(accepted).toEqual(['INSTRUMENT_STATUS', 'FEED_STATUS']);
 });
+
+it('publishes the price from before a halt again, so that no older one is the last after it', async () => {
+  rejection = new TickbusError('TICKBUS_FENCED', 'The node of the partition is down.');
+  feed.publishPrice(price(1));
+  await feed.settled();
+  feed.publishInstrumentStatus({ symbol: 'AAPL', state: 'subscribed', market: 'halted', feed: 'test' });
+  rejection = undefined;
+  feed.publishFeedStatus(LIVE);
+  await feed.settled();
+  expect(accepted).toEqual(['INSTRUMENT_STATUS', 1, 'FEED_STATUS']);
+});
+
+it.each([{ market: 'no_price' }, { market: 'halted', has_price: false }] as const)(
+  'says that an instrument has a price again only after the price: $market',
+  async (market) => {
+    isSlow = true;
+    const subscribed = { symbol: 'AAPL', state: 'subscribed', feed: 'test' } as const;
+    await feed.publishInstrumentStatus({ ...subscribed, ...market });
+    feed.publishPrice(price(1));
+    expect(await feed.publishInstrumentStatus(subscribed)).toBe(true);
+    expect(accepted).toEqual(['INSTRUMENT_STATUS', 1, 'INSTRUMENT_STATUS']);
+    await feed.publishInstrumentStatus({ ...subscribed, ...market });
+    rejection = new TickbusError('TICKBUS_FENCED', 'The node of the partition is down.');
+    feed.publishPrice(price(2));
+    expect(await feed.publishInstrumentStatus(subscribed)).toBe(false);
+    rejection = undefined;
+    isSlow = false;
+    feed.publishFeedStatus(LIVE);
+    await feed.settled();
+    expect(await feed.publishInstrumentStatus(subscribed)).toBe(true);
+    expect(accepted.slice(3)).toEqual(['INSTRUMENT_STATUS', 2, 'FEED_STATUS', 'INSTRUMENT_STATUS']);
+  },
+);
