@@ -215,3 +215,32 @@ it('ends a band at 16:00 in New York, and tells bots that join later that the su
   expect(ended.state_for_ms).toBeGreaterThan(0);
   await reaches({ bid: 99, ask: 106, cause: 'quote', timestamp: Date.UTC(2026, 0, 2, 21) });
 }, 60_000);
+
+it('gives out neither a cancelled price nor one of a halted instrument while a gateway takes over', async () => {
+  const { reaches, gateway, verdict, instruments } = await startBot();
+  const status = { kind: 'status', symbol: 'AAPL', timestamp: LATER + 1 } as const;
+  const next = await testbed.startGateway({ symbols: ['AAPL'] });
+  testbed.market.push(numbered(1));
+  await reaches({ price: 101 });
+  testbed.market.push(cancel(1), { ...status, code: 'H' });
+  const { lease = 0 } = await instruments.until(({ has_price }) => has_price === false);
+  await expect.poll(verdict).toBe('halted');
+  const verdicts = new Set<string>();
+  let isWatching = true;
+  const watch = (): void => {
+    verdicts.add(verdict());
+    if (isWatching) setImmediate(watch);
+  };
+  watch();
+  await gateway.stop();
+  const inherited = await instruments.until((status) => (status.lease ?? 0) > lease);
+  expect(inherited).toMatchObject({ market: 'halted', has_price: false });
+  await expect.poll(verdict, { timeout: 30_000 }).toBe('halted');
+  expect(next.stats.role).toBe('active');
+  testbed.market.push({ ...status, code: 'T' });
+  await expect.poll(verdict).toBe('no_price');
+  isWatching = false;
+  expect(verdicts).not.toContain('fresh');
+  testbed.market.push(numbered(2, { timestamp: LATER + 3 }));
+  await reaches({ price: 102 });
+}, 60_000);
