@@ -103,3 +103,16 @@ it('keeps a halt if the statuses of the earlier gateway cannot be read when it t
   await vi.waitFor(() => expect(markets).not.toEqual([]), within);
   expect(new Set(markets)).toEqual(new Set(['halted']));
 }, 60_000);
+
+it('publishes statuses although its user may not read those of earlier gateways', async () => {
+  const others = ['PRICE_DATA', 'FEED_STATUS', 'TRADES', 'BROKER_ATTEMPTS', 'PRESENCE'];
+  const keys = others.map((name) => `~tickbus:{${name}}:*`).join(' ');
+  const unread = '(~tickbus:{INSTRUMENT_STATUS}:* +@all -hscan)';
+  await testbed.redis.answers(`ACL SETUSER blind on >secret &* ${keys} +@all ${unread}`);
+  const { host, port } = testbed.address;
+  const connection = new RedisConnection({ url: `redis://blind:secret@${host}:${port}`, logger: SILENT });
+  testbed.cleanUps.push(() => connection.close());
+  await testbed.startGateway({ ...OPTIONS, connection, createFeed: async () => new PickyFeed() });
+  const { statuses } = await openLink();
+  await vi.waitFor(async () => expect(await statuses()).toEqual([expect.stringContaining('"AAPL"')]), within);
+}, 60_000);
