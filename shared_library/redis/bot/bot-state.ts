@@ -18,6 +18,8 @@ export interface BotStateOptions {
   readonly subscriptions: () => readonly string[];
   /** The number of messages that wait for handlers. */
   readonly backlog: () => number;
+  /** Why prices are not fresh; undefined if all are. */
+  readonly trouble: () => string | undefined;
   /** For the log line of the end. */
   readonly stats: () => object;
 }
@@ -106,10 +108,10 @@ export class BotState {
   }
 
   #status(): BotStatus {
-    const { bot, subscriptions, backlog, intervalMs } = this.#options;
+    const { bot, subscriptions, backlog, intervalMs, trouble } = this.#options;
     const { instance } = this.#options.publisher;
     const state = this.current;
-    const detail = state === 'error' ? this.#error : this.#reason;
+    const detail = state === 'error' ? this.#error : joined(this.#reason, trouble());
     return {
       bot,
       state,
@@ -133,4 +135,11 @@ export class BotState {
       return {};
     }
   }
+}
+
+/** What an operator has said, then what the bot has found; undefined if neither. */
+function joined(reason: string | undefined, trouble: string | undefined): string | undefined {
+  if (reason === undefined || trouble === undefined)
+    return trouble === undefined ? reason : detailText(trouble);
+  return detailText(`${reason.replace(/[.]$/, '')}. ${trouble}`);
 }

@@ -104,6 +104,7 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
       intervalMs: statusIntervalMs,
       account,
       subscriptions: () => this.#subscriptions.descriptions(this.commands, this.#desk.types),
+      trouble: () => this.#prices.trouble,
       backlog: () => this.#subscriptions.backlog(this.commands),
       stats: () => this.stats,
     });
@@ -123,13 +124,12 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
     this.#desk.handle('resume', ({ data }) => this.#changeState('running', data));
     const channel = venue === undefined ? CHANNELS.PRICE_DATA : priceChannel(venue);
     const { subscriber, send } = this;
-    const pricing = { subscriber, channel, keys: prices, maxAgeMs, isPaused, send };
+    const onTrouble = () => this.#state.report();
+    const pricing = { subscriber, channel, keys: prices, maxAgeMs, isPaused, send, onTrouble };
     this.#prices = new PriceHandlers({ ...parts, ...pricing });
     // The library has logged both.
     this.subscriber.on('handler_error', ({ error }) => this.#state.fail(error));
-    this.subscriber.on('status', (status) => {
-      if (status.type === 'name_taken') this.#state.fail(status.error);
-    });
+    this.subscriber.on('status', (status) => status.type === 'name_taken' && this.#state.fail(status.error));
   }
 
   /**
@@ -262,11 +262,13 @@ export class Bot<Own extends CommandSchemas = Record<never, never>> implements A
       throw error;
     }
     this.#state.enter('running');
+    this.#prices.start();
   }
 
   /** Reports `stopped` after the last handler has finished, so that the figures in this status are final. */
   async #stop(): Promise<void> {
     this.#onStop();
+    this.#prices.close();
     const wasStarted = this.#started !== undefined;
     if (wasStarted) this.#state.enter('stopping');
     await this.subscriber.close();

@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { RedisSubscriber } from '../subscriber.ts';
 import type { DeepReadonly, MessageOf } from '../wire/message.ts';
 import type { Send } from './command-sender.ts';
+import { PriceWatch } from './price-watch.ts';
 import { StalePrices } from './stale-prices.ts';
 
 /** A price, with what a handler needs to act on it. */
@@ -42,21 +43,30 @@ export interface PriceHandlersOptions {
   readonly maxAgeMs: number;
   readonly isPaused: () => boolean;
   readonly send: Send;
+  /** `trouble` has changed. */
+  readonly onTrouble: () => void;
 }
 
 export class PriceHandlers {
   readonly #options: PriceHandlersOptions;
   readonly #stale: StalePrices;
+  readonly #watch: PriceWatch;
   readonly #handlers: PriceHandler[] = [];
 
   constructor(options: PriceHandlersOptions) {
     const { bot, clock, logger } = options;
     this.#options = options;
-    this.#stale = new StalePrices(bot, clock, logger);
+    this.#watch = new PriceWatch(options);
+    this.#stale = new StalePrices(bot, clock, logger, this.#watch);
   }
 
   get staleCount(): number {
     return this.#stale.count;
+  }
+
+  /** Why prices are not fresh, for the status. */
+  get trouble(): string | undefined {
+    return this.#watch.trouble;
   }
 
   get channel(): PriceChannel {
@@ -76,6 +86,15 @@ export class PriceHandlers {
     return true;
   }
 
+  /** Without a handler, the bot uses no prices. */
+  start(): void {
+    if (this.#handlers.length > 0) this.#watch.start();
+  }
+
+  close(): void {
+    this.#watch.close();
+  }
+
   /** Returns a promise only if a handler does, so that a fast handler handles many prices in one turn. */
   #handle(message: MessageOf<PriceChannel>): unknown {
     const event = this.#eventOf(message);
@@ -90,6 +109,7 @@ export class PriceHandlers {
   #eventOf(message: MessageOf<PriceChannel>): PriceEvent {
     const { subscriber, channel, send } = this.#options;
     const { symbol, price } = message.data;
+    this.#watch.lastSymbol = symbol;
     let wasStale = false;
     const fresh = (maxAgeMs = this.#options.maxAgeMs) => {
       try {

@@ -173,8 +173,7 @@ function notRequested({ name, detail }: FeedFacts): VerdictAndReason {
 function ageFinding(facts: Facts, bounds: Bounds, confirmedAgoMs: number): VerdictAndReason {
   const { changedAgoMs, errorMs } = facts;
   const { maxAgeMs, maxQuietMs } = bounds;
-  if (changedAgoMs === Number.POSITIVE_INFINITY)
-    return ['quiet_market', 'No value with a server timestamp was received.'];
+  if (changedAgoMs === Number.POSITIVE_INFINITY) return ['quiet_market', NEVER];
   if (changedAgoMs + errorMs > maxQuietMs)
     return ['quiet_market', `The value has not changed for ${ms(changedAgoMs)}.`];
   if (confirmedAgoMs + errorMs > maxAgeMs)
@@ -186,6 +185,9 @@ function ageFinding(facts: Facts, bounds: Bounds, confirmedAgoMs: number): Verdi
     ];
   return ['fresh', 'The key is quiet, and the feed has been live ever since the value changed.'];
 }
+
+const NEVER =
+  'No value of this key has ever come, or none with a server timestamp. Check the spelling of the key.';
 
 /** False if the feed, or its subscription to the key, was down after the value changed: a newer one may be missing. */
 function wasLiveSince({ feed, changedAgoMs, errorMs }: Facts): boolean {
