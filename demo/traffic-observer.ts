@@ -29,7 +29,8 @@ export class TrafficObserver {
 
   constructor(connection: Connection, logger: Logger, onCommand: (message: CommandMessage) => void) {
     this.#connection = connection;
-    this.#subscriber = new RedisSubscriber({ connection, logger });
+    // A listener without a name would hide from `tickbus cmd` that nobody else listens.
+    this.#subscriber = new RedisSubscriber({ connection, logger, name: 'demo-observer' });
     // A tap sees every price; a slow handler would see only the newest of each symbol.
     this.#subscriber.tap(CHANNELS.PRICE_DATA, ({ message, delivery }) => {
       if (delivery !== 'snapshot') this.#record(message);

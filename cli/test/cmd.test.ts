@@ -154,6 +154,7 @@ describe('cmd', () => {
     expect(stderr).toContain(
       'nobody has not answered within 3000 ms: it is not running, or busy. Whether nobody obeys pause is unknown.',
     );
+    expect(stderr).toContain('No bot named nobody has reported a status.');
   });
 
   it('warns about the sent command if interrupted while waiting', async () => {

@@ -1,6 +1,7 @@
 // `tickbus who` against a real server: named programs, their absence, and untrusted names.
 
 import { silentLogger } from '@tickbus/test-kit';
+import { createClient } from 'redis';
 import { RedisConnection } from 'tickbus/connection';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -48,6 +49,24 @@ it('exits with 1 if a program is not there, and says which', async () => {
   const { code, stdout, stderr } = await call(['who', 'momentum', 'mometum'], { env: env() });
   expect({ code, stderr }).toEqual({ code: 1, stderr: 'No program named mometum is there.\n' });
   expect(stdout.match(/^momentum/gm)).toHaveLength(2);
+});
+
+it('says what BOT_STATUS knows of a name that is not there, such as a plain client', async () => {
+  const connection = connections[0] as RedisConnection;
+  await using adopter = new RedisSubscriber({ connection, adopt: true, logger: silentLogger });
+  adopter.subscribe(CHANNELS.BOT_STATUS, () => {});
+  await adopter.startListening();
+  const plain = await createClient({ url: server.redis.url }).connect();
+  const data = { bot: 'py-bot', state: 'running' };
+  await plain.publish(
+    'BOT_STATUS',
+    JSON.stringify({ message_type: 'bot_status', data, timestamp: Date.now(), sender: 'py' }),
+  );
+  plain.destroy();
+  const who = async () => (await call(['who', 'py-bot'], { env: env() })).stderr;
+  await expect
+    .poll(who, { timeout: 50_000 })
+    .toMatch(/^No program named py-bot is there\. A plain client py-bot reported running \d.* ago\.\n$/);
 });
 
 it('says that nobody is there', async () => {

@@ -10,6 +10,7 @@ import { commandChannel } from '../channel-lookup.ts';
 import { askOnce, type CommandAction, type CommandToSend, sendOnce } from '../command-sending.ts';
 import type { Context } from '../context.ts';
 import { EXIT, TimedOut, UsageError } from '../exit.ts';
+import { lastStatusText } from '../last-status.ts';
 import { timeoutOption } from '../option-parsers.ts';
 import { checkPayload, parsePayload } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
@@ -94,7 +95,12 @@ async function askAndPrint(
       context.terminal.warn(`${printable(bot)} has not answered yet. ${later}`);
     }
     if (!(error instanceof AskError)) throw error;
-    if (error.code === 'TICKBUS_NO_ANSWER') throw new TimedOut(error.message);
+    if (error.code === 'TICKBUS_NO_ANSWER') {
+      const status = await lastStatusText(context.connection(), bot).catch(() => '');
+      throw new TimedOut(
+        `${error.message} ${status ?? `No bot named ${printable(bot)} has reported a status.`}`.trim(),
+      );
+    }
     if (error.answer === undefined) throw error;
     printReport(context, error.answer as unknown as CommandReport);
     return EXIT.failure;

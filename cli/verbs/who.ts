@@ -6,6 +6,7 @@ import { presenceList } from 'tickbus/presence';
 import type { Context } from '../context.ts';
 import { duration as timeText } from '../duration-text.ts';
 import { EXIT } from '../exit.ts';
+import { lastStatusText } from '../last-status.ts';
 import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { watching } from '../watch-view.ts';
@@ -41,7 +42,10 @@ async function who(context: Context, options: WhoOptions, names: readonly string
     return options.json ? present.map((each) => JSON.stringify(each)) : tableOf(context, present);
   });
   const missing = names.filter((wanted) => present.every(({ name }) => name !== wanted));
-  for (const name of missing) terminal.note(`No program named ${printable(name, 128)} is there.`);
+  for (const name of missing) {
+    const status = await lastStatusText(connection, name);
+    terminal.note(`No program named ${printable(name, 128)} is there. ${status ?? ''}`.trim());
+  }
   if (present.length === 0 && names.length === 0) terminal.note('No named program is there.');
   return missing.length === 0 ? EXIT.ok : EXIT.failure;
 }

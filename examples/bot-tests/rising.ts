@@ -13,8 +13,9 @@ export function risingBot(overrides: BotOverrides = {}) {
         send('place_order', { bot: 'paper-trader', symbol, side: 'buy', quantity: 1 });
     },
   );
-  bot.subscriber.on('gap', () => {
-    rises = -1; // The next price is no rise: those before it are missing.
+  bot.subscriber.on('gap', ({ channel, repaired }) => {
+    // The next price is no rise: those before it are missing.
+    if (channel === bot.priceChannel.name && !repaired) rises = -1;
   });
   bot.subscriber.on('verdict', ({ was, verdict }) => {
     if (was === 'fresh' && verdict !== 'fresh') bot.send('cancel_all', { bot: 'paper-trader' });

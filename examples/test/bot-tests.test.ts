@@ -9,7 +9,12 @@ import { expect, it } from 'vitest';
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const PAGE = read('docs/testing-bots.md');
 const TESTS = read('examples/bot-tests/rising.test.ts');
-const SOURCES = [TESTS, read('examples/bot-tests/rising.ts'), read('examples/test/fake-timers.test.ts')];
+const SOURCES = [
+  TESTS,
+  read('examples/bot-tests/rising.ts'),
+  read('examples/bot-tests/node-timers.test.ts'),
+  read('examples/test/fake-timers.test.ts'),
+];
 
 const blocks = [...PAGE.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
 const tests = [...TESTS.matchAll(/^test\('([^']*)'.*?\n(.*?)^\}\);$/gms)];
@@ -30,8 +35,11 @@ it('each test has at most five lines', () => {
   ).toEqual([]);
 });
 
-it('the tests pass', async () => {
-  const program = await bundledProgram(new URL('../bot-tests/rising.test.ts', import.meta.url));
+it.each([
+  ['rising', tests.length],
+  ['node-timers', 1],
+])('the tests of %s pass', async (name, count) => {
+  const program = await bundledProgram(new URL(`../bot-tests/${name}.test.ts`, import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, ['--test-reporter=tap', program]);
-  expect(stdout).toContain(`# pass ${tests.length}`);
+  expect(stdout).toContain(`# pass ${count}`);
 });

@@ -5,7 +5,7 @@ import { type Bot, type BotOverrides, type CommandReply, defineBot } from 'tickb
 
 /**
  * The bot is deterministic: its executions depend on the received messages only. An order is executed or rejected at
- * once, so there is nothing to cancel. The status reports the position by symbol and the pnl: market value plus cash
+ * once, so `cancel_all` has nothing to cancel. The status reports the position by symbol and the pnl: market value plus cash
  * flow.
  */
 export function paperTrader(options: BotOverrides = {}): Bot {
@@ -19,7 +19,11 @@ export function paperTrader(options: BotOverrides = {}): Bot {
       const reply = account.execute(data);
       if (reply.outcome === 'done') bot.reportStatus();
       return reply;
-    });
+    })
+    .onCommand('cancel_all', () => ({
+      outcome: 'done',
+      detail: 'No order is open: each was executed or rejected.',
+    }));
   return bot;
 }
 

@@ -57,6 +57,13 @@ it('executes at the latest price, and reports position and pnl', async () => {
   await expectOrders(2, 0);
 });
 
+it('has nothing to cancel', async () => {
+  await harness.sendCommand('cancel_all', NAME);
+  await eventually(() =>
+    expect(harness.results.at(-1)).toMatchObject({ action: 'cancel_all', outcome: 'done' }),
+  );
+});
+
 it('sells short, and keeps instruments separate', async () => {
   await deliverPrice(100);
   await deliverPrice(10, 'MSFT');

@@ -63,7 +63,7 @@ export class BotHarness {
     await this.#publisher.publish(CHANNELS.TRADE_COMMANDS, order, { type: 'place_order' });
   }
 
-  async sendCommand(type: 'pause' | 'resume', bot: string): Promise<void> {
+  async sendCommand(type: 'pause' | 'resume' | 'cancel_all', bot: string): Promise<void> {
     await this.#publisher.publish(
       CHANNELS.TRADE_COMMANDS,
       { bot, reason: 'Paused by the operator.' },

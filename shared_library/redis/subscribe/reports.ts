@@ -267,6 +267,6 @@ function gapText({ repaired, cause }: Gap): string {
   if (repaired) return 'Messages were missed; all were recovered and delivered in order.';
   if (cause === 'overflow') return 'Messages were dropped: the handler is too slow.';
   return cause === 'epoch'
-    ? 'The server began a new epoch or lost messages of this one: the number of lost messages is unknown.'
+    ? 'Another publisher, such as a gateway, took the channel over, or the server lost messages: how many is unknown.'
     : 'Messages were lost.';
 }

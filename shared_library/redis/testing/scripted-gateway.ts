@@ -73,6 +73,8 @@ export class ScriptedGateway implements AsyncDisposable {
   static async start(options: ScriptedGatewayOptions = {}): Promise<ScriptedGateway> {
     checkOptionNames('ScriptedGateway', options, NAMES);
     const gateway = new ScriptedGateway(options);
+    // Throws for fake timers that cannot work, before a timer in the background does.
+    gateway.clock.after(0, () => {})();
     await gateway.#recorder.startListening();
     await gateway.#begin();
     return gateway;

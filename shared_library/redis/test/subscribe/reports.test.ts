@@ -31,7 +31,7 @@ it.each([
     'an epoch with an unknown end',
     gap({ cause: 'epoch', to: undefined, lost: undefined }),
     'warn',
-    'The server began a new epoch or lost messages of this one: the number of lost messages is unknown.',
+    'Another publisher, such as a gateway, took the channel over, or the server lost messages: how many is unknown.',
   ],
 ])('logs a gap: %s', (_, status, level, message) => {
   const logger = new RecordingLogger();

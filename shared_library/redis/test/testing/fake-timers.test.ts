@@ -7,7 +7,7 @@ import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { MemoryConnection } from '../../testing.ts';
+import { MemoryConnection, ScriptedGateway } from '../../testing.ts';
 import { SystemClockDesk } from './desk.fixture.ts';
 import { FAKES, TIMERS, uninstallFakes } from './fakes.fixture.ts';
 
@@ -70,6 +70,18 @@ describe.each(FAKES)('with $name', ({ install, advance }) => {
     expect([desk.lease.holds, desk.leaseEvents]).toEqual([false, ['gained', 'expired']]);
     desk.connection.reconnect();
   });
+});
+
+it('a scripted gateway with timers that cannot work rejects once, and leaves nothing behind', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] });
+  const unhandled: unknown[] = [];
+  const listener = (error: unknown) => void unhandled.push(error);
+  process.prependListener('unhandledRejection', listener);
+  const error = await errorOf(ScriptedGateway.start({ clock: systemClock }));
+  for (let turn = 0; turn < 20; turn++) await new Promise<void>(systemClock.nextTurn);
+  process.removeListener('unhandledRejection', listener);
+  expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'clock' });
+  expect(unhandled).toEqual([]);
 });
 
 it('a price from before the installation becomes stale', async () => {
