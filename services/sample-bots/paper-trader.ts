@@ -5,8 +5,8 @@ import { type Bot, type BotOverrides, type CommandReply, defineBot } from 'tickb
 
 /**
  * The bot is deterministic: its executions depend on the received messages only. An order is executed or rejected at
- * once, so `cancel_all` has nothing to cancel. The status reports the position by symbol and the pnl: market value plus cash
- * flow.
+ * once, so `cancel_all` has nothing to cancel. The status reports the position by symbol and the pnl: market value plus
+ * cash flow.
  */
 export function paperTrader(options: BotOverrides = {}): Bot {
   const account = new PaperAccount();

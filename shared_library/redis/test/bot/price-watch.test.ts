@@ -49,16 +49,16 @@ const FRESH = { level: 'info', message: 'All prices are fresh again.', bot: 'cro
 
 describe('a crash of the gateway', () => {
   it('is one line for all instruments, and the detail of the status, until the takeover', async () => {
-    const symbols = Array.from({ length: 50 }, (_, n) => `S${n}`);
+    const symbols = Array.from({ length: 250 }, (_, n) => `S${n}`);
     const bot = await start({ prices: symbols }, symbols);
     expect([lines(), details.at(-1)]).toEqual([[], undefined]);
     await gateway.crash();
     await gateway.advance(5_000);
     const reason = expect.stringContaining('gateway of scripted');
-    const instruments = '50 of 50 instruments, such as S0';
+    const instruments = '250 of 250 instruments, such as S0';
     expect(lines()).toEqual([{ ...NOT_FRESH, verdict: 'gateway_down', reason, instruments }]);
     expect(details.at(-1)).toMatch(
-      /^No fresh price of 50 of 50 instruments, such as S0: gateway_down\. .+ gateway of scripted/,
+      /^No fresh price of 250 of 250 instruments, such as S0: gateway_down\. .+ gateway of scripted/,
     );
     expect(bot.state).toBe('running');
     await gateway.takeOver();
