@@ -1,6 +1,7 @@
 // Turns reported values and their thresholds into check results with a Nagios status. Pure functions.
 
 import { isGone, type ProgramFact, programsOfBots } from '@tickbus/operator-kit/bot-programs';
+import { judgedAgeMs, NOT_KEPT } from '@tickbus/operator-kit/plain-clients';
 import { type BotStatus, botStatus, type Channel, type FeedStatus, feedStatus } from 'tickbus';
 import { conflictText, definitionConflict } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
@@ -111,11 +112,13 @@ export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult 
  * programs of one name are a warning: each obeys the commands and trades.
  *
  * @param present what is in PRESENCE; undefined if the user may not read it
+ * @param silenceMs as of `adopterSilenceMs`: undefined if nothing keeps the statuses of plain clients
  */
 export function checkBot(
   value: StoredValue,
   limits: CheckLimits,
   present?: readonly ProgramFact[] | undefined,
+  silenceMs?: number | undefined,
 ): CheckResult {
   const { data: status } = botStatus.safeParse(value.envelope.data);
   if (status === undefined) return invalidValue(value, 'bot status');
@@ -140,7 +143,14 @@ export function checkBot(
     error: 'critical',
     stopped: 'critical',
   };
-  const severity = severer(byState[state] ?? 'ok', statusOf(metric));
+  const judgedMs = judgedAgeMs(isPlain, value.ageMs, silenceMs);
+  if (judgedMs === undefined && byState[state] !== 'critical' && statusOf(metric) !== 'ok')
+    return {
+      status: 'unknown',
+      summary: `${bot} cannot be judged: ${NOT_KEPT}. ${reported}`,
+      metrics: [metric],
+    };
+  const severity = severer(byState[state] ?? 'ok', statusOf({ ...metric, ms: judgedMs ?? value.ageMs }));
   const programs = programsOfBots(present).get(bot) ?? 0;
   if (programs < 2) return { status: severity, summary, metrics: [metric] };
   const warning = `${programs} programs are named ${bot}, and each obeys its commands and trades`;

@@ -173,6 +173,24 @@ describe('thresholds', () => {
     ]);
   });
 
+  it('do not judge a plain client by its age while nothing keeps its status', () => {
+    const of = (state: string, ageMs: number, silenceMs?: number) => {
+      const value = stored({ bot: 'b', state, status_interval_ms: 1_000 }, ageMs);
+      const plain = { ...value, envelope: { ...value.envelope, adopted: true as const } };
+      return checkBot(plain, {}, [], silenceMs);
+    };
+    expect(of('running', 60_000)).toMatchObject({
+      status: 'unknown',
+      summary:
+        'b cannot be judged: nothing keeps the statuses of plain clients (no gateway, no monitor). ' +
+        'b, a plain client, reported running 60.0 s ago',
+    });
+    const statuses = [of('running', 3_000), of('running', 60_000, 0), of('running', 5_000, 2_000)];
+    expect(statuses.map(({ status }) => status)).toEqual(['ok', 'critical', 'ok']);
+    // The bot itself has said so.
+    expect([of('error', 60_000).status, of('stopped', 60_000).status]).toEqual(['critical', 'critical']);
+  });
+
   it('say that a bot is running only if it is there', () => {
     const status = { bot: 'b', state: 'running', status_interval_ms: 600_000 };
     const of = (more: object, present?: readonly ProgramFact[]) =>

@@ -91,9 +91,24 @@ describe.skipIf(LACKS_PYTHON)('a bot in Python', () => {
       .toBe(2);
     expect(said.filter((text) => text.includes('is running'))).toEqual([]);
     await monitor.close();
-    // The last value stays without the monitor, and a new monitor shows it as overdue.
-    const [row] = jsonLines((await call(['bots', '--json'], { env: env() })).stdout);
-    expect(row).toMatchObject({ bot: 'py-bot', verdict: 'overdue', adopted: true });
+    // Without the monitor, the last value stays and says nothing: a bot that runs looks the same.
+    const verdict = async () =>
+      jsonLines((await call(['bots', '--json'], { env: env() })).stdout)[0]?.verdict;
+    expect(await verdict()).toBe('unjudged');
+    expect(await check()).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(
+        /^UNKNOWN: py-bot cannot be judged: nothing keeps the statuses of plain clients \(no gateway, no monitor\)\. py-bot, a plain client, reported running /,
+      ),
+    });
+    expect(await call(['status'], { env: env() })).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(/^Cannot tell: py-bot cannot be judged: nothing keeps /),
+    });
+    await server.publish('FEED_STATUS', { feed: 'alpaca', state: 'live', interval_ms: 600_000 });
+    await expect.poll(verdict, { timeout: 50_000 }).toBe('overdue');
+    expect((await call(['status'], { env: env() })).stdout).toContain('The bot py-bot is gone or hangs: ');
+    // A new monitor shows it as overdue.
     const again = await startMonitor(options);
     await expect
       .poll(() => shownBots(again.url), { timeout: 50_000 })

@@ -1,10 +1,12 @@
 // `tickbus bots`: the last status of each bot and its age.
 
 import { isGone, type ProgramFact, programsOfBots } from '@tickbus/operator-kit/bot-programs';
+import { judgedAgeMs, NOT_KEPT } from '@tickbus/operator-kit/plain-clients';
 import { type BotStatus, botStatus, type Presence } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { presenceList } from 'tickbus/presence';
+import { readAdopterSilence } from '../adopter-silence.ts';
 import type { Context } from '../context.ts';
 import { unlessDenied } from '../diagnosis/server-facts.ts';
 import { duration as timeText } from '../duration-text.ts';
@@ -28,9 +30,10 @@ export interface BotVerdictRow {
   readonly age_ms: number;
   /**
    * `overdue`: the bot missed too many status intervals, so its current state is unknown. `gone`: PRESENCE no longer
-   * has it, so it crashed, hangs or lost its link.
+   * has it, so it crashed, hangs or lost its link. `unjudged`: a plain client that would be overdue, but nothing keeps
+   * its statuses.
    */
-  readonly verdict: 'alive' | 'overdue' | 'gone' | 'stopped';
+  readonly verdict: 'alive' | 'overdue' | 'unjudged' | 'gone' | 'stopped';
   /** The number of programs that report under this name now. 0 for a plain client, and if PRESENCE cannot be read. */
   readonly programs: number;
   readonly up_ms: number | undefined;
@@ -55,7 +58,8 @@ export const define: DefineVerb = (command, bind) => {
     )
     .addHelpText(
       'after',
-      `\nA bot is overdue after it misses three of its own status intervals, and gone when PRESENCE no longer has it.\n${examples(
+      `\nA bot is overdue after it misses three of its own status intervals, and gone when PRESENCE no longer has it.
+A plain client that would be overdue is unjudged while ${NOT_KEPT}.\n${examples(
         ['tickbus bots', 'every bot with a status on this Redis'],
         ['tickbus bots --max-age 10s', 'in a script: exit code 3 if a bot is silent'],
         ['tickbus bots --watch', 'a table that stays up to date, until Ctrl-C'],
@@ -72,8 +76,11 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
     const values = await readStoredValues(connection, CHANNELS.BOT_STATUS);
     // Read after the statuses: see `isGone`.
     const programs = await unlessDenied<Presence[]>(presenceList(connection));
+    const silenceMs = await readAdopterSilence(connection, programs);
     lines = values
-      .map(({ envelope, ageMs }) => botVerdictRow(envelope.data, ageMs, envelope.adopted, programs))
+      .map(({ envelope, ageMs }) =>
+        botVerdictRow(envelope.data, ageMs, envelope.adopted, programs, silenceMs),
+      )
       .filter((line) => line !== undefined);
     return options.json ? lines.map((line) => JSON.stringify(line)) : tableOf(context, lines);
   });
@@ -88,11 +95,14 @@ export function botVerdictRow(
   ageMs: number,
   adopted = false,
   programs?: readonly ProgramFact[] | undefined,
+  silenceMs?: number | undefined,
 ): BotVerdictRow | undefined {
   const { data: status } = botStatus.safeParse(data);
   if (status === undefined) return undefined;
   const { bot, state, detail, started_at, behind } = status;
-  const silence = isGone(status, adopted, programs) ? 'gone' : isOverdue(status, ageMs) && 'overdue';
+  const judgedMs = judgedAgeMs(adopted, ageMs, silenceMs);
+  const late = judgedMs === undefined ? 'unjudged' : 'overdue';
+  const silence = isGone(status, adopted, programs) ? 'gone' : isOverdue(status, judgedMs ?? ageMs) && late;
   return {
     bot,
     state,
@@ -140,4 +150,4 @@ function detailOf({ state, programs, adopted, detail = '' }: BotVerdictRow): str
   return [...notes, detail].join(' ').trim();
 }
 
-const COLOURS = { alive: 'green', overdue: 'red', gone: 'red', stopped: 'dim' } as const;
+const COLOURS = { alive: 'green', overdue: 'red', unjudged: 'yellow', gone: 'red', stopped: 'dim' } as const;

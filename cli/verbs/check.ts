@@ -5,6 +5,7 @@ import type { Channel, Presence } from 'tickbus';
 import { printable, RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { presenceList } from 'tickbus/presence';
+import { readAdopterSilence } from '../adopter-silence.ts';
 import { knownChannel, unknownChannel } from '../channel-lookup.ts';
 import { FORMATS, type Format } from '../check-formats.ts';
 import {
@@ -133,7 +134,8 @@ async function checkSubject(
     case 'bot':
       return checkStored(context, CHANNELS.BOT_STATUS, name, async () => {
         const present = await unlessDenied<Presence[]>(presenceList(context.connection()));
-        return (value) => checkBot(value, limits, present);
+        const silenceMs = await readAdopterSilence(context.connection(), present);
+        return (value) => checkBot(value, limits, present, silenceMs);
       });
   }
 }

@@ -8,6 +8,7 @@ import {
   busStatus,
   type FeedFact,
 } from '@tickbus/operator-kit/bus-status';
+import { adopterSilenceMs, judgedAgeMs } from '@tickbus/operator-kit/plain-clients';
 import { botStatus, type Channel, feedStatus, instrumentStatus, type Presence } from 'tickbus';
 import type { ChannelStats } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
@@ -86,7 +87,7 @@ async function readFacts(context: Context): Promise<BusFacts> {
     if (read === undefined) unreadable.push(`this user cannot read ${channel}`);
     return read ?? [];
   };
-  const feeds = await values(CHANNELS.FEED_STATUS);
+  const feedValues = await values(CHANNELS.FEED_STATUS);
   const bots = await values(CHANNELS.BOT_STATUS);
   const instruments = await values(CHANNELS.INSTRUMENT_STATUS);
   // Read after the statuses: see `isGone`. Without permission for presence, the other facts are judged without it.
@@ -95,14 +96,18 @@ async function readFacts(context: Context): Promise<BusFacts> {
     unreadable.push(`the last value of ${key} on ${channel} is not valid`);
     return [];
   };
+  const feeds = feedValues.flatMap(
+    (value) => feedFact(value, server.channels) ?? invalid(value, CHANNELS.FEED_STATUS),
+  );
+  const silenceMs = adopterSilenceMs(feeds, programs);
   const faults = diagnose(server).filter(isFault);
   return {
     serverFaults: faults.filter(({ subject }) => subject !== 'definition'),
     channelFaults: faults.flatMap(({ subject, found, advice = '' }) =>
       subject === 'definition' ? [{ found, advice }] : [],
     ),
-    feeds: feeds.flatMap((value) => feedFact(value, server.channels) ?? invalid(value, CHANNELS.FEED_STATUS)),
-    bots: bots.flatMap((value) => botFact(value, programs) ?? invalid(value, CHANNELS.BOT_STATUS)),
+    feeds,
+    bots: bots.flatMap((value) => botFact(value, programs, silenceMs) ?? invalid(value, CHANNELS.BOT_STATUS)),
     instruments: instruments.flatMap(({ envelope }) => instrumentStatus.safeParse(envelope.data).data ?? []),
     programs,
     unreadable,
@@ -130,9 +135,17 @@ function feedFact(
 function botFact(
   { envelope, ageMs }: StoredValue,
   programs: readonly Presence[] | undefined,
+  silenceMs: number | undefined,
 ): BotFact | undefined {
   const { data: status } = botStatus.safeParse(envelope.data);
   if (status === undefined) return undefined;
   const isPlain = envelope.adopted === true;
-  return { ...status, ageMs, isOverdue: isOverdue(status, ageMs), isGone: isGone(status, isPlain, programs) };
+  const judgedMs = judgedAgeMs(isPlain, ageMs, silenceMs);
+  return {
+    ...status,
+    ageMs,
+    isOverdue: isOverdue(status, judgedMs ?? 0),
+    isUnjudged: judgedMs === undefined && isOverdue(status, ageMs),
+    isGone: isGone(status, isPlain, programs),
+  };
 }

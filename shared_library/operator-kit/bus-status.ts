@@ -3,7 +3,8 @@
 import type { BotStatus, FeedStatus, InstrumentStatus } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { type ProgramFact, programsOfBots } from './bot-programs.ts';
-import { clause, shortList, shown, time } from './sentence-text.ts';
+import { isSilent, NOT_KEPT } from './plain-clients.ts';
+import { about, channelOf, clause, nameOf, shortList, shown, time } from './sentence-text.ts';
 
 /** `unknown`: nothing wrong was found, but too little is known to say that all is well. */
 export type BusState = 'well' | 'wrong' | 'unknown';
@@ -25,7 +26,7 @@ export interface BusStatus {
   readonly sentence: string;
   /** Worst first. */
   readonly problems: readonly Problem[];
-  /** What could not be read, as clauses. */
+  /** What could not be read or judged, as clauses. */
   readonly unreadable: readonly string[];
 }
 
@@ -48,6 +49,8 @@ export interface BotFact extends Pick<BotStatus, 'bot'> {
   readonly ageMs: number;
   /** Whether it has missed too many of its status intervals. */
   readonly isOverdue: boolean;
+  /** Whether its age says nothing: it is a plain client, and nothing keeps its statuses. Default false. */
+  readonly isUnjudged?: boolean | undefined;
   /** Whether the instance of the status has ended, according to PRESENCE. */
   readonly isGone: boolean;
 }
@@ -68,12 +71,12 @@ export interface BusFacts {
   readonly unreadable?: readonly string[];
 }
 
-/** Heartbeats that a gateway may miss. */
-const MISSED_HEARTBEATS = 3;
-const DEFAULT_HEARTBEAT_MS = 1_000;
-
 export function busStatus(facts: BusFacts): BusStatus {
-  const { unreadable = [] } = facts;
+  const unjudged = facts.bots.filter(({ isUnjudged }) => isUnjudged);
+  const unreadable = [
+    ...(facts.unreadable ?? []),
+    ...unjudged.map(({ bot }) => `${shown(bot)} cannot be judged: ${NOT_KEPT}`),
+  ];
   const problems = problemsOf(facts);
   if (problems.length > 0) return { state: 'wrong', sentence: wrongSentence(problems), problems, unreadable };
   const isEmpty = facts.feeds.length === 0 && facts.bots.length === 0;
@@ -139,8 +142,9 @@ function missingGateways({ feeds, bots, programs = [], unreadable = [] }: BusFac
   };
   for (const { name, subscribes } of programs)
     if (!isObserver(subscribes)) for (const each of subscribes) note(name, each);
-  for (const { bot, state, isOverdue, isGone, subscriptions = [] } of bots)
-    if (state !== 'stopped' && !isOverdue && !isGone) for (const each of subscriptions) note(bot, each);
+  for (const { bot, state, isOverdue, isUnjudged, isGone, subscriptions = [] } of bots)
+    if (state !== 'stopped' && !isOverdue && !isUnjudged && !isGone)
+      for (const each of subscriptions) note(bot, each);
   return [...readers].map(([channel, names]) => ({
     subject: 'gateway',
     found: `no gateway feeds ${shown(channel)}, which ${shortList([...names].map(shown))} ${names.size === 1 ? 'reads' : 'read'}`,
@@ -154,12 +158,12 @@ function isObserver(subscribes: readonly string[]): boolean {
 }
 
 function gatewayProblem({ status, ageMs, heldLease }: FeedFact): Problem | undefined {
-  const { state, lease, holder, interval_ms = DEFAULT_HEARTBEAT_MS } = status;
+  const { state, lease, holder } = status;
   const gateway = `the gateway of ${nameOf(status)}${holder === undefined ? '' : ` (${shown(holder)})`}`;
   const problem = (found: string, advice: string): Problem => ({ subject: 'gateway', found, advice });
   if (state === 'stopped' || state === 'stopping')
     return problem(`${gateway} ${state === 'stopped' ? 'has stopped' : 'is stopping'}`, 'Start it.');
-  if (ageMs > MISSED_HEARTBEATS * interval_ms)
+  if (isSilent({ status, ageMs }))
     return problem(
       `${gateway} has not reported for ${time(ageMs)}`,
       'See whether its process runs, and its log; then start it again.',
@@ -283,22 +287,4 @@ function defined(judged: readonly (readonly [FeedFact, Problem | undefined])[]):
 
 function isPriceChannel(name: string): boolean {
   return name === CHANNELS.PRICE_DATA.name || name.startsWith(`${CHANNELS.PRICE_DATA}.`);
-}
-
-function channelOf({
-  channel = CHANNELS.PRICE_DATA.name,
-}: {
-  readonly channel?: string | undefined;
-}): string {
-  return channel;
-}
-
-/** PRICE_DATA goes without saying. */
-function nameOf(of: { readonly feed: string; readonly channel?: string | undefined }): string {
-  const channel = channelOf(of);
-  return channel === CHANNELS.PRICE_DATA.name ? shown(of.feed) : `${shown(of.feed)} on ${shown(channel)}`;
-}
-
-function about(detail: string | undefined): string {
-  return detail === undefined ? '' : ` (${clause(detail)})`;
 }

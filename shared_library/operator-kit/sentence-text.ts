@@ -1,6 +1,7 @@
-// Parts of a sentence: untrusted text, short lists, durations.
+// Parts of a sentence: untrusted text, names of feeds, short lists, durations.
 
 import { printable } from 'tickbus/admin';
+import { CHANNELS } from 'tickbus/constants';
 
 /** Problems, and names of one problem, that the sentence has room for. */
 const SHOWN = 3;
@@ -27,4 +28,23 @@ export function time(ms: number): string {
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+/** The channel of a status without one is PRICE_DATA. */
+export function channelOf({
+  channel = CHANNELS.PRICE_DATA.name,
+}: {
+  readonly channel?: string | undefined;
+}): string {
+  return channel;
+}
+
+/** The name of a feed. PRICE_DATA goes without saying. */
+export function nameOf(of: { readonly feed: string; readonly channel?: string | undefined }): string {
+  const channel = channelOf(of);
+  return channel === CHANNELS.PRICE_DATA.name ? shown(of.feed) : `${shown(of.feed)} on ${shown(channel)}`;
+}
+
+export function about(detail: string | undefined): string {
+  return detail === undefined ? '' : ` (${clause(detail)})`;
 }

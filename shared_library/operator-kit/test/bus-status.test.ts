@@ -213,6 +213,22 @@ describe('cannot tell', () => {
     ]);
   });
 
+  it('about plain clients whose statuses nothing keeps, and a fault hides them', () => {
+    const unjudged = bot({ isUnjudged: true, ageMs: 40_000, subscriptions: ['PRICE_DATA: AAPL'] });
+    const found =
+      'momentum cannot be judged: nothing keeps the statuses of plain clients (no gateway, no monitor)';
+    expect(judge({ feeds: [], bots: [unjudged] })).toEqual({
+      state: 'unknown',
+      sentence: `Cannot tell: ${found}.`,
+      problems: [],
+      unreadable: [found],
+    });
+    expect(judge({ feeds: [feed({}, { ageMs: 40_000 })], bots: [unjudged] })).toMatchObject({
+      sentence: 'The gateway of alpaca has not reported for 40 s.',
+      unreadable: [found],
+    });
+  });
+
   it('if something cannot be read, unless something is wrong', () => {
     const unreadable = ['this user cannot read BOT_STATUS'];
     expect(judge({ bots: [], unreadable })).toMatchObject({
