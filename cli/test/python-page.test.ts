@@ -2,8 +2,10 @@
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { TcpProxy } from '@tickbus/fault-kit/proxy';
 import { silentLogger } from '@tickbus/test-kit';
 import { LACKS_PYTHON, runPython } from '@tickbus/test-kit/python';
+import { Random } from '@tickbus/test-kit/random';
 import { createClient } from 'redis';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -48,3 +50,37 @@ it.skipIf(LACKS_PYTHON)(
     await expect.poll(() => states.at(-1), { timeout: 50_000 }).toBe('stopped');
   },
 );
+
+it.skipIf(LACKS_PYTHON)('it outlives a Redis that hangs, and reports a crash as an error', async () => {
+  await using subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
+  const states: string[] = [];
+  subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => states.push(data.state), { keys: ['py-bot'] });
+  await subscriber.startListening();
+  const proxy = await TcpProxy.start({ port: server.redis.port, random: new Random(1) });
+  // redis-py 8 has such a time limit by default. A cancelled order makes this bot crash.
+  const url = `redis://127.0.0.1:${proxy.port}?socket_timeout=1`;
+  const crashing = program.replace(
+    "    if action not in ('pause', 'resume'):",
+    "    if action == 'cancel_all': 1 / 0\n$&",
+  );
+  const bot = runPython(crashing, { REDIS_URL: url });
+  const send = (...args: string[]) => call(['cmd', 'py-bot', ...args, '-y'], { env: env() });
+  try {
+    await expect.poll(async () => (await send('pause', '-w')).code, { timeout: 50_000 }).toBe(0);
+    const { accepted } = proxy;
+    proxy.inject({ type: 'blackhole' });
+    // It gave up its connection and connects again.
+    await expect.poll(() => proxy.accepted, { timeout: 50_000 }).toBeGreaterThan(accepted);
+    proxy.heal();
+    await expect.poll(async () => (await send('resume', '-w')).stderr, { timeout: 50_000 }).toBe('');
+    const exitCode = async () => {
+      await send('cancel_all');
+      return bot.exitCode;
+    };
+    await expect.poll(exitCode, { timeout: 50_000 }).toBe(1);
+    await expect.poll(() => states.at(-1), { timeout: 50_000 }).toBe('error');
+  } finally {
+    bot.kill('SIGKILL');
+    await proxy.close();
+  }
+});
