@@ -42,7 +42,11 @@ const NAMES = [
   'REDIS_TLS_SERVERNAME',
   'TICKBUS_NAMESPACE',
   'TICKBUS_CHANNELS',
+  'MONITOR_HOST',
+  'MONITOR_PORT',
+  'MONITOR_ALLOWED_HOSTS',
   'MONITOR_TOKEN',
+  'MONITOR_MAX_AGE_MS',
 ] as const;
 export type VariableName = (typeof NAMES)[number];
 

@@ -56,7 +56,9 @@ describe('config', () => {
   });
 
   it('prefers --url to the environment to --env-file, and masks secrets', async () => {
-    const file = await envFile('REDIS_URL=redis://:hunter2@file:1\nMONITOR_TOKEN="hunter2"\nREDIS_PORT=7\n');
+    const file = await envFile(
+      'REDIS_URL=redis://:hunter2@file:1\nMONITOR_TOKEN="hunter2"\nREDIS_PORT=7\nMONITOR_PORT=8791\n',
+    );
     const env = { REDIS_URL: 'rediss://me:hunter2@env:2/3', REDIS_HOST: 'unused', NO_COLOR: '' };
     const read = async (...args: string[]) => {
       const { code, stdout } = await call([...args, 'config', '--json'], { env });
@@ -75,6 +77,8 @@ describe('config', () => {
       'redis.password': { value: '***' },
       'redis.tls': { value: true },
       'monitor.token': { value: '***', from: 'env file', by: 'MONITOR_TOKEN' },
+      'monitor.host': { value: '127.0.0.1', from: 'default' },
+      'monitor.port': { value: '8791', from: 'env file', by: 'MONITOR_PORT' },
     });
     const { stdout } = await call(['config', '--env-file', file]);
     expect(stdout).toMatch(/redis\.port +1 +env file \(REDIS_URL\), over REDIS_PORT \(env file\)\n/);

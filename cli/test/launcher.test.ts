@@ -35,13 +35,22 @@ it('starts the monitor, prints its address, and exits on Ctrl-C', async () => {
   const page = await fetch(url);
   expect(page.status).toBe(200);
   expect(await page.text()).toContain('<html');
-  const taken = await call(['monitor', '--port', new URL(url).port], {
-    env: { REDIS_URL: 'redis://127.0.0.1:1' },
-  });
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', MONITOR_PORT: new URL(url).port };
+  const taken = await call(['monitor'], { env });
   expect(taken).toMatchObject({
     code: 1,
     stdout: '',
-    stderr: expect.stringMatching(/EADDRINUSE.*--host and --port/),
+    stderr: expect.stringMatching(
+      new RegExp(`127\\.0\\.0\\.1:${env.MONITOR_PORT}: .*EADDRINUSE.*--host and --port`),
+    ),
+  });
+  const invalid = { MONITOR_TOKEN: 'hunter2', MONITOR_MAX_AGE_MS: 'soon' };
+  expect(await call(['monitor', '--port', '0'], { env: { ...env, ...invalid } })).toMatchObject({
+    code: 64,
+    stdout: '',
+    stderr: expect.stringMatching(
+      /MONITOR_TOKEN must be at least 16 .*\n.*MONITOR_MAX_AGE_MS must be a whole/,
+    ),
   });
   monitor.type('\x03');
   expect((await monitor.ended).code).toBe(130);

@@ -1,5 +1,6 @@
 // `tickbus config`: each setting and its origin, with secrets masked.
 
+import { readVariables } from '@tickbus/monitor/config';
 import { formatAddress } from 'tickbus/constants';
 import type { CliSettings, Variable, VariableName } from '../cli-settings.ts';
 import type { Context } from '../context.ts';
@@ -36,7 +37,7 @@ async function config({ settings, terminal }: Context, { json }: { readonly json
     ...redisRows(settings),
     namespaceRow(settings),
     channelsRow(settings),
-    tokenRow(settings),
+    ...monitorRows(settings),
     colorRow(terminal.hasColor),
   ];
   if (json) {
@@ -99,9 +100,21 @@ function channelsRow(settings: CliSettings): SettingRow {
   return rowOf('channels', module.value ?? null, module);
 }
 
-function tokenRow(settings: CliSettings): SettingRow {
+/** As given: `tickbus monitor` checks them. */
+function monitorRows(settings: CliSettings): SettingRow[] {
+  const { MONITOR_HOST, MONITOR_PORT, MONITOR_MAX_AGE_MS } = readVariables({});
+  const row = (setting: string, name: VariableName, byDefault: SettingRow['value']) => {
+    const variable = settings.variable(name);
+    return rowOf(setting, variable.value ?? byDefault, variable);
+  };
   const token = settings.variable('MONITOR_TOKEN');
-  return rowOf('monitor.token', token.value === undefined ? null : MASK, token);
+  return [
+    row('monitor.host', 'MONITOR_HOST', MONITOR_HOST),
+    row('monitor.port', 'MONITOR_PORT', MONITOR_PORT),
+    row('monitor.allowed_hosts', 'MONITOR_ALLOWED_HOSTS', null),
+    rowOf('monitor.token', token.value === undefined ? null : MASK, token),
+    row('monitor.max_age_ms', 'MONITOR_MAX_AGE_MS', MONITOR_MAX_AGE_MS),
+  ];
 }
 
 function colorRow(hasColor: boolean): SettingRow {

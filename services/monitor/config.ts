@@ -1,6 +1,6 @@
 // Settings of the monitor, from environment variables. The library itself reads REDIS_URL, REDIS_HOST, ...
 
-import { type Environment, helpLines, REDIS_HELP, readEnvironment } from '@tickbus/settings';
+import { type Environment, helpLines, REDIS_HELP, readEnvironment, settingsOf } from '@tickbus/settings';
 import { hostNames, LOG_SETTINGS, text, wholeNumber } from '@tickbus/settings/fields';
 import { z } from 'zod';
 import { isUsableToken, TOKEN_RULE } from './http/token-check.ts';
@@ -41,6 +41,15 @@ export type MonitorConfig = z.infer<z.ZodObject<typeof SETTINGS>>;
  */
 export function readConfig(args: readonly string[], env: Environment): MonitorConfig | 'help' {
   return readEnvironment('the monitor', SETTINGS, args, env);
+}
+
+/**
+ * Reads the settings for a program with arguments of its own. An empty variable counts as not set.
+ *
+ * @throws SettingsError
+ */
+export function readVariables(env: Environment): MonitorConfig {
+  return settingsOf(SETTINGS, (name) => env[name] || undefined);
 }
 
 /** Text of `--help`. */
