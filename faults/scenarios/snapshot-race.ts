@@ -150,6 +150,7 @@ class InterleavingTransport implements SubscribingTransport {
   readonly head: SubscribingTransport['head'];
   readonly lease: SubscribingTransport['lease'];
   readonly demand: SubscribingTransport['demand'];
+  readonly complain: SubscribingTransport['complain'];
   readonly setPartitions: SubscribingTransport['setPartitions'];
   readonly onStatus: SubscribingTransport['onStatus'];
   readonly close: SubscribingTransport['close'];
@@ -165,6 +166,7 @@ class InterleavingTransport implements SubscribingTransport {
     this.head = (...args) => inner.head(...args);
     this.lease = (...args) => inner.lease(...args);
     this.demand = (...args) => inner.demand(...args);
+    this.complain = (...args) => inner.complain(...args);
     this.setPartitions = (...args) => inner.setPartitions(...args);
     this.onStatus = (...args) => inner.onStatus(...args);
     this.close = () => inner.close();

@@ -116,7 +116,10 @@ export class RedisPublisher extends PublisherBase {
     const member = memberOf({ connection, clock, logger }, options);
     super({
       transport: connection.publishing,
-      onConflict: (conflict) => logger.warn(conflict, conflictText(conflict)),
+      onConflict: (conflict) => {
+        const level = conflict.severity === 'error' ? 'error' : 'warn';
+        logger[level](conflict, `${conflictText(conflict)} See docs/definitions.md.`);
+      },
       clock,
       sender: sender ?? name ?? defaultSender(),
       ...(member && {

@@ -94,6 +94,7 @@ export class RedisSubscriber extends SubscriberBase {
       clock,
       logger,
       name: defaultSender(),
+      author: options.name,
       ...(member && {
         onConnected: () => member.start(),
         onChannels: (names) => member.setSubscribed(names),

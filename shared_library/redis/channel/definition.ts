@@ -108,14 +108,14 @@ export function definitionConflict(
 }
 
 /**
- * A message is stored under another key than this program gives it.
+ * A message is stored under another key than a program gives it.
  *
  * @param recordedText the recorded definition; '' if there is none
  */
 export function storedKeyConflict(
   own: { readonly name: string; readonly definition?: string | undefined },
   recordedText: string,
-  example: NonNullable<DefinitionConflict['example']>,
+  example?: DefinitionConflict['example'],
 ): DefinitionConflict {
   return {
     channel: own.name,
@@ -124,7 +124,7 @@ export function storedKeyConflict(
     own: own.definition ?? '',
     recorded: shown(recordedText, undefined),
     by: parsed(recordedText).by,
-    example,
+    ...(example && { example }),
   };
 }
 

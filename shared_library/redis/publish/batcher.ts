@@ -17,6 +17,7 @@ import type {
 } from '../transport/port.ts';
 import { ORIGIN, type Position } from '../wire/position.ts';
 import { Batch, type Published } from './batch.ts';
+import type { DefinitionWatch } from './definition-watch.ts';
 
 export interface BatcherOptions {
   readonly channel: ChannelSpec;
@@ -35,8 +36,8 @@ export interface BatcherOptions {
    * behind it. Called in order. Undefined: such messages are rejected.
    */
   readonly reroute?: ((message: Outgoing) => Promise<Published>) | undefined;
-  /** Called if a batch has replaced a recorded definition by that of the channel. */
-  readonly onReplaced?: ((recorded: string) => void) | undefined;
+  /** Learns the outcome of each call. */
+  readonly watch?: Pick<DefinitionWatch, 'published' | 'refused'> | undefined;
   /** Default: the server alone confirms. */
   readonly confirmation?: Confirmation | undefined;
 }
@@ -177,7 +178,7 @@ export class Batcher {
           if (receipt === undefined) return this.#requeue(batch);
           this.#advance(receipt, batch);
           batch.resolve(receipt);
-          if (receipt.replaced !== undefined) this.#options.onReplaced?.(receipt.replaced);
+          this.#options.watch?.published(receipt);
         },
         (error: unknown) => {
           this.#inFlight.delete(batch);
@@ -185,6 +186,7 @@ export class Batcher {
           if (error instanceof PartitionsChangedError && reroute !== undefined)
             return this.#rerouteAll([batch, ...this.#queue.splice(0)], reroute);
           batch.reject(error);
+          this.#options.watch?.refused(error);
           if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') lease?.confirm();
         },
       )

@@ -139,8 +139,11 @@ export class PartitionRouter {
       isFirst: true,
       program: senderOf([message]),
     });
-    if (present !== this.#count)
-      throw new PartitionsChangedError({ ...channel, layout: this.#count }, present);
+    if (present !== this.#count) {
+      const error = new PartitionsChangedError({ ...channel, layout: this.#count }, present);
+      this.#options.watch?.refused(error);
+      throw error;
+    }
     this.#isRecorded = true;
   }
 

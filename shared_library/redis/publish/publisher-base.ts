@@ -3,7 +3,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../channel/channel.ts';
 import { checkChannel } from '../channel/check-channel.ts';
-import { type DefinitionConflict, definitionConflict, requireSameDefinition } from '../channel/definition.ts';
+import { type DefinitionConflict, requireSameDefinition } from '../channel/definition.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { checkOptionNames } from '../runtime/option-checks.ts';
@@ -12,6 +12,7 @@ import { type Envelope, encodeEnvelope, encodeTrusted } from '../wire/envelope.t
 import type { DeepReadonly } from '../wire/message.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import type { Published } from './batch.ts';
+import { DefinitionWatch } from './definition-watch.ts';
 import { PartitionRouter } from './partition-router.ts';
 import {
   checkAbove,
@@ -49,7 +50,7 @@ export interface PublisherSettings {
   readonly onConnected?: (() => Promise<void>) | undefined;
   /** Called before the first message on a channel. */
   readonly onChannel?: ((name: string) => void) | undefined;
-  /** Called if another definition of a channel was recorded, and that of the publisher has replaced it. */
+  /** Called once for each program that defines a channel differently. */
   readonly onConflict?: ((conflict: DefinitionConflict) => void) | undefined;
 }
 
@@ -253,7 +254,7 @@ export class PublisherBase implements AsyncDisposable {
   #router(channel: Channel): PartitionRouter {
     let router = this.#routers.get(channel.name);
     if (router === undefined) {
-      const { transport, clock, lease, maxPendingBytes, replicas = 0 } = this.#settings;
+      const { transport, clock, lease, maxPendingBytes, replicas = 0, sender, onConflict } = this.#settings;
       const { deadlineMs = DEFAULT_DEADLINE_MS } = this.#settings;
       const isLeased = lease?.channel?.name === channel.name;
       if (isLeased && lease.channel) requireSameDefinition(channel, lease.channel);
@@ -265,10 +266,7 @@ export class PublisherBase implements AsyncDisposable {
         deadlineMs,
         maxPending: maxPendingBytes ?? DEFAULT_MAX_PENDING,
         confirmation: replicas === 0 ? undefined : { replicas, withinMs: deadlineMs * CONFIRMATION_SHARE },
-        onReplaced: (recorded) => {
-          const conflict = definitionConflict(channel, recorded, { isReader: false });
-          if (conflict !== undefined) this.#settings.onConflict?.(conflict);
-        },
+        watch: new DefinitionWatch({ channel, transport, clock, author: sender, onConflict }),
       });
       this.#routers.set(channel.name, router);
       this.#settings.onChannel?.(channel.name);

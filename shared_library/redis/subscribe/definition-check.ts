@@ -21,6 +21,8 @@ export class DefinitionCheck {
   readonly #onConflict: (conflict: DefinitionConflict) => void;
   /** By the name of the part: the channel itself, or a partition. */
   readonly #parts = new Map<string, Judged>();
+  /** The conflict after the last change. */
+  #current: DefinitionConflict | undefined;
   /** The last conflict that was reported, as text. Partitions have the same one. */
   #reported: string | undefined;
 
@@ -36,21 +38,27 @@ export class DefinitionCheck {
     return all.find((conflict) => conflict?.severity === 'error') ?? all.find(Boolean);
   }
 
-  /** Costs a comparison of two texts unless something has changed. */
-  check(part: string, answer: ServerAnswer): void {
+  /**
+   * Costs a comparison of two texts unless something has changed.
+   *
+   * @returns the conflict of the channel, if there is one
+   */
+  check(part: string, answer: ServerAnswer): DefinitionConflict | undefined {
     const { definition, partitions, firstKey } = answer;
     const last = this.#parts.get(part);
     const isSame = last !== undefined && last.definition === definition && last.partitions === partitions;
-    if (isSame && firstKey === undefined) return;
+    if (isSame && firstKey === undefined) return this.#current;
     const conflict = isSame ? last.conflict : this.#compare(part, answer);
     const keyConflict = firstKey === undefined ? last?.keyConflict : this.#compareKey(answer, firstKey);
     this.#parts.set(part, { definition, partitions, conflict, keyConflict });
     this.#report();
+    return this.#current;
   }
 
   /** The part is not read any more. */
   forget(part: string): void {
     this.#parts.delete(part);
+    this.#current = this.conflict;
   }
 
   #compare(part: string, { definition, partitions = 1 }: ServerAnswer): DefinitionConflict | undefined {
@@ -83,6 +91,7 @@ export class DefinitionCheck {
 
   #report(): void {
     const { conflict } = this;
+    this.#current = conflict;
     const text = conflict && `${conflict.own} ${conflict.recorded} ${conflict.fields.join()}`;
     if (text === this.#reported) return;
     this.#reported = text;

@@ -5,6 +5,7 @@ import type { Channel } from '../channel/channel.ts';
 import { SubscriberDemand } from '../demand/subscriber-demand.ts';
 import type { Freshness, FreshnessInput } from '../freshness/freshness.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { Complaints } from '../transport/complaints.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import { AdoptedValues } from './adopted-values.ts';
@@ -29,6 +30,8 @@ export interface SubscribedChannelOptions {
   readonly adopter?: Pick<Adopter, 'hear'> | undefined;
   /** The name of the subscriber in its demand for keys. */
   readonly name: string;
+  /** The name of the subscriber for other programs. */
+  readonly author: string;
 }
 
 export class SubscribedChannel {
@@ -50,6 +53,7 @@ export class SubscribedChannel {
 
   constructor(options: SubscribedChannelOptions) {
     const { channel, transport, clock, reports, freshness, adopter } = options;
+    const complaints = new Complaints(options);
     this.#options = options;
     this.channel = channel;
     this.#definition = new DefinitionCheck(channel, (conflict) =>
@@ -65,7 +69,8 @@ export class SubscribedChannel {
       onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
       onAnswer: (part, sentAt, answer) => {
         freshness.recordServerTime(part, sentAt, answer.at);
-        this.#definition.check(part, answer);
+        const conflict = this.#definition.check(part, answer);
+        if (conflict !== undefined) complaints.leave(conflict, sentAt);
       },
       onAdded: (part, values) => values && freshness.add(channel, part, values),
       onRemoved: (part) => {

@@ -29,6 +29,8 @@ export interface SubscriberSettings {
   readonly logger: Logger;
   /** Names the subscriber in its demand for keys; a UUID is appended. Default `subscriber`. */
   readonly name?: string;
+  /** The name of the subscriber for other programs. Default: `name`. */
+  readonly author?: string | undefined;
   /** The channels on which gateways publish their status. Without them no value of a gateway is ever fresh. */
   readonly feeds?: FeedChannels | undefined;
   readonly freshness?: FreshnessTimes | undefined;
@@ -206,7 +208,7 @@ export class SubscribedChannels {
       const text = `The channel ${channel} is already subscribed with another definition. Share one definition of it.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
-    const { transport, clock, adopter, name = 'subscriber' } = this.#settings;
+    const { transport, clock, adopter, name = 'subscriber', author = name } = this.#settings;
     const subscribed = new SubscribedChannel({
       channel,
       transport,
@@ -216,6 +218,7 @@ export class SubscribedChannels {
       turn: this.#turn,
       adopter,
       name,
+      author,
     });
     if (this.#isListening) subscribed.demand?.start();
     this.#byName.set(channel.name, subscribed);

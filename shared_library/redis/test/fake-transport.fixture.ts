@@ -69,6 +69,8 @@ export class FakeTransport implements Transport {
     return this.onHead();
   }
 
+  async complain(): Promise<void> {}
+
   async setPartitions(_channel: unknown, partitions: number): Promise<number> {
     return partitions;
   }

@@ -13,6 +13,7 @@ export function named(transport: Transport, isSeen: () => boolean): Transport {
     read: (...call) => transport.read(...call),
     readHistory: (...call) => transport.readHistory(...call),
     head: (channel) => transport.head(channel),
+    complain: (...call) => transport.complain(...call),
     lease: (...call) => transport.lease(...call),
     demand: (channel) => transport.demand(channel),
     setPartitions: (...call) => transport.setPartitions(...call),

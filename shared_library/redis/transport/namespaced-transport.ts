@@ -56,6 +56,10 @@ class NamespacedTransport implements Transport {
     return this.#transport.head(this.#specIn(channel));
   }
 
+  complain(...[channel, text]: Parameters<Transport['complain']>) {
+    return this.#transport.complain(this.#specIn(channel), text);
+  }
+
   lease(...[channel, ...others]: Parameters<Transport['lease']>) {
     return this.#transport.lease(this.#specIn(channel), ...others);
   }

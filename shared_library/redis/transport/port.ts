@@ -4,6 +4,7 @@ import type { ChannelSpec } from '../channel/channel.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Position } from '../wire/position.ts';
 import type { Adopting } from './adoption-port.ts';
+import type { Complaining } from './complaint-port.ts';
 import type { DemandOperations } from './demand-port.ts';
 import type { HistoryReader } from './history-port.ts';
 import type { ChannelLinkStatus, LinkStatus } from './link-status.ts';
@@ -13,7 +14,7 @@ import type { Listening } from './listener-port.ts';
  * One link to the server. It delivers replies and pushed messages in order. So a reply is a barrier: when it arrives,
  * all messages that the server sent before it have arrived.
  */
-export interface Transport extends HistoryReader, Listening, Adopting {
+export interface Transport extends HistoryReader, Listening, Adopting, Complaining {
   /** Resolves when the link is connected. Rejects without retrying if the first one fails. Can be called again. */
   connect(): Promise<void>;
   /**
@@ -203,6 +204,8 @@ export interface ChannelHead {
   readonly partitions?: number;
   /** The recorded definition; see `definitionText`. Absent: no writer has recorded one. */
   readonly definition?: string;
+  /** The latest complaint about it, with its time; see `complaintText`. Only `head` tells it. */
+  readonly conflict?: string;
 }
 
 /** The state of a channel on the server. See `Transport.read` for what was read at one instant. */

@@ -4,9 +4,11 @@
 import { errorOf } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { ChannelSpec } from '../../channel/channel.ts';
+import { complaintConflict } from '../../channel/complaint.ts';
 import { DefinitionConflictError } from '../../channel/definition.ts';
 import { partitionSpecs } from '../../channel/partition-specs.ts';
 import { decodeEnvelope } from '../../wire/envelope.ts';
+import { ORIGIN } from '../../wire/position.ts';
 import { acquireHeld, batch, type ContractHarness, listen, outgoing, spec } from './transport.fixture.ts';
 
 type Defined = ChannelSpec & { readonly definition: string };
@@ -166,6 +168,40 @@ export function describeDefinitions(harness: ContractHarness): void {
       );
       expect(replaced).toBe('kind=event key= history=10 by=contract');
       expect((await harness.subscribing.read(channel)).entries).toHaveLength(3);
+    });
+  });
+
+  describe('a complaint about the definition of a channel', () => {
+    const complaint = async (channel: ChannelSpec) => (await harness.publishing.head(channel)).conflict;
+    const own = 'kind=event key=other by=beta';
+
+    it('stands at the head with its time, and replaces the former one', async () => {
+      const channel = defined('state', STATE);
+      await publish(channel);
+      expect(await complaint(channel)).toBeUndefined();
+      await harness.subscribing.complain(channel, 'kind=event key= by=gamma');
+      await harness.subscribing.complain(channel, own);
+      const { conflict, at, ...head } = await harness.publishing.head(channel);
+      expect(conflict).toMatch(/^at=\d+ kind=event key=other by=beta$/);
+      expect(complaintConflict(channel, conflict ?? '', { at })).toMatchObject({
+        by: 'beta',
+        fields: ['kind'],
+      });
+      expect(head).toMatchObject({ position: { seq: 1 }, definition: `${STATE} by=contract` });
+      await publish(channel);
+      expect((await harness.publishing.head(channel)).position.seq).toBe(2);
+    });
+
+    it('creates no head, and is not left where no definition is recorded', async () => {
+      const [unused, older] = [defined('state', STATE), spec('state')];
+      await publish(older);
+      for (const channel of [unused, older]) {
+        await harness.subscribing.complain(channel, own);
+        expect(await complaint(channel)).toBeUndefined();
+      }
+      expect((await harness.publishing.head(unused)).position).toEqual(ORIGIN);
+      await publish(unused);
+      expect(await recorded(unused)).toEqual(Array(2).fill(`${STATE} by=contract`));
     });
   });
 

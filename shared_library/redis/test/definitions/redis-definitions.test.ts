@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { EventRecorder, errorOf, silentLogger as logger } from '@tickbus/test-kit';
+import { EventRecorder, errorOf, silentLogger as logger, RecordingLogger } from '@tickbus/test-kit';
 import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -11,12 +11,17 @@ import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { RedisConnection } from '../../connection.ts';
 import { RedisPublisher } from '../../publisher.ts';
-import { closeAfterEach } from '../integration/integration.fixture.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import { RedisSubscriber } from '../../subscriber.ts';
+import { changeUser, closeAfterEach, createUser } from '../integration/integration.fixture.ts';
+import { describeComplaints } from './complaint-suite.ts';
 import { describeConflicts } from './definition-suite.ts';
 
 const PROGRAM = await bundledProgram(new URL('./fills-program.fixture.ts', import.meta.url));
 const HEAD = 'tickbus:{FILLS}:head';
 const TIMEOUT = { timeout: 120_000 };
+const WAIT = { timeout: 60_000, interval: 5 };
 const messages = { fill: z.object({ order: z.string(), symbol: z.string() }) };
 const FILLS = defineChannel('FILLS', { kind: 'event', key: 'order', history: 10, messages });
 const STATE = defineChannel('FILLS', { kind: 'state', key: 'order', messages });
@@ -42,6 +47,7 @@ afterAll(async () => {
 beforeEach(() => admin.flushAll());
 
 describeConflicts('redis', async () => new RedisConnection({ url: redis.url, logger }));
+describeComplaints('redis', async () => new RedisConnection({ url: redis.url, logger }));
 
 /** A program as a process, with the events that it prints. */
 function start(...args: readonly string[]) {
@@ -58,8 +64,8 @@ function start(...args: readonly string[]) {
   return { first, events };
 }
 
-function newPublisher(): RedisPublisher {
-  const publisher = new RedisPublisher({ url: redis.url, sender: 'desk', logger, deadlineMs: 60_000 });
+function newPublisher(clock?: Clock): RedisPublisher {
+  const publisher = new RedisPublisher({ url: redis.url, sender: 'desk', logger, deadlineMs: 60_000, clock });
   closing.push(() => publisher.close());
   return publisher;
 }
@@ -122,8 +128,54 @@ it.each([
   expect(await newPublisher().publish(FILLS, FILL)).toMatchObject({ position: { seq: 2 } });
 });
 
+it(
+  'a user who may not write the head leaves no complaint, and no entry in the ACL log',
+  TIMEOUT,
+  async () => {
+    const publisher = newPublisher();
+    await publisher.publish(STATE, FILL);
+    const commands = ['+ping', '+subscribe', '+unsubscribe', '+evalsha', '+eval', '+get', '+hmget', '+hscan'];
+    const rules = ['allchannels', '~tickbus:*', '-@all', ...commands, '+hlen', '+xrange', '+select', '+time'];
+    const recorder = new RecordingLogger();
+    const url = await createUser(redis, 'reader', ...rules);
+    const subscriber = new RedisSubscriber({ url, name: 'gamma', logger: recorder, freshness: false });
+    closing.push(() => subscriber.close({ timeoutMs: 0 }));
+    await admin.aclLogReset();
+    subscriber.subscribe(FILLS, () => {});
+    await subscriber.startListening();
+    const denied = ({ level, message }: RecordingLogger['lines'][number]) =>
+      level === 'debug' && message.includes('may not report another definition');
+    await expect.poll(() => recorder.lines.filter(denied).length, WAIT).toBe(1);
+    expect(await admin.hGet(HEAD, 'conflict')).toBeNull();
+    expect((await admin.aclLog()).filter(({ username }) => username === 'reader')).toEqual([]);
+    await changeUser(redis, 'reader', '+hset');
+    const other = new RedisSubscriber({ url, name: 'delta', logger, freshness: false });
+    closing.push(() => other.close({ timeoutMs: 0 }));
+    other.subscribe(FILLS, () => {});
+    await other.startListening();
+    await expect.poll(() => admin.hGet(HEAD, 'conflict'), WAIT).toMatch(/^at=\d+ .* by=delta$/);
+  },
+);
+
+it('hostile text in the complaint stops no publisher, and is escaped in its log', TIMEOUT, async () => {
+  const [clock, recorder] = [new ManualClock(), new RecordingLogger()];
+  const publisher = new RedisPublisher({ url: redis.url, sender: 'desk', logger: recorder, clock });
+  closing.push(() => publisher.close());
+  await publisher.publish(FILLS, FILL);
+  const publishWith = async (conflict: string) => {
+    await admin.hSet(HEAD, 'conflict', conflict);
+    clock.skip(10_000);
+    await publisher.publish(FILLS, FILL);
+  };
+  await publishWith('hello\nkind=state');
+  await publishWith(`at=1 ${'x'.repeat(1_000_000)}`);
+  await publishWith(`at=${Date.now()} kind=\u001b[2J key=order by=%1b%ff\u202e`);
+  await expect.poll(() => recorder.lines.filter(({ level }) => level === 'error').length, WAIT).toBe(1);
+  for (const { message } of recorder.lines) expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+});
+
 it('costs no command and no byte after the first message of a publisher', async () => {
-  const publisher = newPublisher();
+  const publisher = newPublisher(new ManualClock());
   await publisher.publish(FILLS, FILL);
   const calls = await calledCommands(async () => {
     for (let count = 0; count < 20; count++) await publisher.publish(FILLS, FILL);

@@ -140,6 +140,11 @@ export class MemoryTransport implements Transport {
     return this.#server.head(this.#specIn(channel));
   }
 
+  async complain(channel: ChannelSpec, text: string): Promise<void> {
+    this.#assertConnected();
+    this.#server.complain(this.#specIn(channel), text);
+  }
+
   async setPartitions(...[channel, ...others]: Parameters<Transport['setPartitions']>): Promise<number> {
     this.#assertConnected();
     return this.#server.setPartitions(this.#specIn(channel), ...others);

@@ -1,6 +1,7 @@
 // An in-memory server: does what Redis and the tickbus scripts do for a channel.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
+import { timedComplaint } from '../../channel/complaint.ts';
 import { withAuthor } from '../../channel/definition.ts';
 import { MAX_DEMAND } from '../../channel/limits.ts';
 import { PartitionsChangedError, parsePartitionName } from '../../channel/partitions.ts';
@@ -141,8 +142,17 @@ export class MemoryServer {
     const token = this.#heldLease(channel)?.token;
     const lease = token === undefined || token === 'nobody' ? {} : { lease: token };
     const recorded = channel.partitions === undefined ? {} : { partitions: channel.partitions };
-    const defined = channel.definition === undefined ? {} : { definition: channel.definition };
-    return { position: channel.head, at: this.#clock.now(), ...lease, ...recorded, ...defined };
+    const { definition, conflict } = channel;
+    const texts = {
+      ...(definition !== undefined && { definition }),
+      ...(conflict !== undefined && { conflict }),
+    };
+    return { position: channel.head, at: this.#clock.now(), ...lease, ...recorded, ...texts };
+  }
+
+  complain({ name }: ChannelSpec, text: string): void {
+    const channel = this.#channel(name);
+    if (channel.definition !== undefined) channel.conflict = timedComplaint(text, this.#clock.now());
   }
 
   setPartitions(spec: ChannelSpec, partitions: number, options: SetPartitionsOptions = {}): number {

@@ -25,6 +25,8 @@ export interface ServerChannel {
   partitions: number | undefined;
   /** The recorded definition. */
   definition: string | undefined;
+  /** The latest complaint about it. */
+  conflict: string | undefined;
   readonly last: Map<string, LastValue>;
   readonly history: MemoryHistory;
   readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
@@ -43,6 +45,7 @@ export function emptyChannel(): ServerChannel {
     lease: undefined,
     partitions: undefined,
     definition: undefined,
+    conflict: undefined,
     last: new Map(),
     history: new MemoryHistory(),
     ids: new Map(),

@@ -18,17 +18,21 @@ export async function readHead(
   settings: LinkSettings,
 ): Promise<ChannelHead> {
   const keys = channelKeys(channel);
-  const [[epoch, seq, partitions, definition], holder, [seconds, microseconds]] = await Promise.all([
-    client.hmGet(keys.head, ['epoch', 'seq', 'partitions', 'definition']).catch((error: unknown) => {
-      throw isWrongType(error) ? foreignKeyError(keys.head, 'type', settings) : error;
-    }),
-    // Without permission to read the lease, the head is returned as if nobody held it.
-    client.get(keys.lease).catch((error: unknown) => {
-      if (slotRefusal(error) !== undefined) throw error;
-      return null;
-    }),
-    client.sendCommand<[string, string]>(['TIME']),
-  ]);
+  const [[epoch, seq, partitions, definition, conflict], holder, [seconds, microseconds]] = await Promise.all(
+    [
+      client
+        .hmGet(keys.head, ['epoch', 'seq', 'partitions', 'definition', 'conflict'])
+        .catch((error: unknown) => {
+          throw isWrongType(error) ? foreignKeyError(keys.head, 'type', settings) : error;
+        }),
+      // Without permission to read the lease, the head is returned as if nobody held it.
+      client.get(keys.lease).catch((error: unknown) => {
+        if (slotRefusal(error) !== undefined) throw error;
+        return null;
+      }),
+      client.sendCommand<[string, string]>(['TIME']),
+    ],
+  );
   /** See `LUA_WHOLE`. */
   const whole = (field: string, value: string | null | undefined) => {
     const number = parseWhole(value ?? '0');
@@ -37,7 +41,8 @@ export async function readHead(
   };
   const position = epoch === null ? ORIGIN : { epoch: whole('epoch', epoch), seq: whole('seq', seq) };
   const at = Number(seconds) * 1_000 + Number(microseconds) / 1_000;
-  const head = { position, at, ...parseLease(holder), ...(definition != null && { definition }) };
+  const texts = { ...(definition != null && { definition }), ...(conflict != null && { conflict }) };
+  const head = { position, at, ...parseLease(holder), ...texts };
   if (partitions == null) return head;
   const parsed = parsePartitions(partitions);
   if (parsed === undefined) throw foreignKeyError(keys.head, 'partitions', settings);

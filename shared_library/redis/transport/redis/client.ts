@@ -3,6 +3,7 @@
 import { createClient, defineScript, RESP_TYPES } from 'redis';
 import { isSocketPath, type RedisAddress } from './address.ts';
 import { tlsOptions } from './certificates.ts';
+import { COMPLAIN } from './complaint-script.ts';
 import { FIND_DATABASES } from './database-script.ts';
 import { DECLARE_DEMAND, READ_DEMAND, WITHDRAW_DEMAND } from './demand-scripts.ts';
 import { READ_HISTORY } from './history-script.ts';
@@ -78,6 +79,7 @@ function newTemplate() {
       publishBatch: script(publishScript('PUBLISH')),
       publishShardedBatch: script(publishScript('SPUBLISH')),
       adopt: script(ADOPT),
+      complain: script(COMPLAIN),
       readChannel: script(READ_CHANNEL),
       readHistory: script(READ_HISTORY),
       setPartitions: script(SET_PARTITIONS),

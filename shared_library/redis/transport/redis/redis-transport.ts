@@ -25,6 +25,7 @@ import type {
 import { readHead } from './channel-head.ts';
 import { type RunRead, readChannel } from './channel-read.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
+import { leaveComplaint } from './complaint-script.ts';
 import { requireOnlyDatabase } from './database-guard.ts';
 import { commandError, isDenied } from './error-mapping.ts';
 import { historyArguments, parseHistory } from './history-script.ts';
@@ -158,6 +159,10 @@ export class RedisTransport implements Transport {
 
   head(channel: ChannelSpec): Promise<ChannelHead> {
     return this.#run((client) => readHead(client, channel, this.#settings), 'read');
+  }
+
+  complain(channel: ChannelSpec, text: string): Promise<void> {
+    return this.#run((client) => leaveComplaint(client, channel, text, this.#logger));
   }
 
   areListenersNamed(channel: ChannelSpec): Promise<boolean | undefined> {

@@ -82,6 +82,10 @@ export class ClusterTransport implements Transport {
     return (await this.#ready(channel)).head(channel);
   }
 
+  async complain(channel: ChannelSpec, text: string): Promise<void> {
+    return (await this.#ready(channel)).complain(channel, text);
+  }
+
   async setPartitions(
     channel: ChannelSpec,
     ...call: Tail<Parameters<Transport['setPartitions']>>
