@@ -19,12 +19,6 @@ export interface ClientSettings extends RedisAddress {
   readonly name: string;
 }
 
-export interface ClientSettings extends RedisAddress {
-  readonly connectTimeoutMs: number;
-  /** The name of the connection in `CLIENT LIST`. */
-  readonly name: string;
-}
-
 export type RedisClient = ReturnType<typeof createRedisClient>;
 
 /**
