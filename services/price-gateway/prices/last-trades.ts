@@ -27,11 +27,10 @@ export interface FormerTrades {
   readonly since: number;
   /** When the last of them happened, Unix milliseconds. Undefined if none is known that the venue has not cancelled. */
   readonly time?: number | undefined;
-  /**
-   * The price of the last one, whose time is `since`: of that time, the trades before it are late. NaN if all are: the
-   * venue has changed the last one, and may send it again as it was. Undefined if none is.
-   */
+  /** The price of the last one that counts. Of the time `since`, only a trade with this price is not late. */
   readonly price?: number | undefined;
+  /** All trades of the time `since` are late: the venue has changed the last one, and may send it again as it was. */
+  readonly areVoid?: boolean;
 }
 
 export class LastTrades {
@@ -58,7 +57,8 @@ export class LastTrades {
 
   /** For another list that continues this one. */
   get known(): FormerTrades {
-    return { since: this.#since, time: this.time, price: this.#newestPrice };
+    const price = this.#last?.price ?? this.#former?.price;
+    return { since: this.#since, time: this.time, price, areVoid: this.#isNewestVoid };
   }
 
   /** When the last trade happened, Unix milliseconds; undefined without one. */
@@ -71,7 +71,7 @@ export class LastTrades {
    * Undefined if the last trade says enough.
    */
   get voidUntil(): number | undefined {
-    if (this.#last !== undefined && !Number.isNaN(this.#newestPrice)) return undefined;
+    if (this.#last !== undefined && !this.#isNewestVoid) return undefined;
     return Number.isFinite(this.#since) ? this.#since : undefined;
   }
 
@@ -88,8 +88,8 @@ export class LastTrades {
   add(trade: TradeEvent, since: number): boolean {
     const { trade_id: id, price, size, timestamp: time } = trade;
     if (time < this.#since) return false;
-    const { price: formerPrice = price } = this.#former ?? {};
-    if (time === this.#since && price !== formerPrice) return false;
+    const { price: formerPrice = price, areVoid = false } = this.#former ?? {};
+    if (time === this.#since && (areVoid || price !== formerPrice)) return false;
     this.#former = undefined;
     if (this.#mayRepeat) {
       const isSameTime = time === this.#trades.at(-1)?.time;
@@ -124,10 +124,11 @@ export class LastTrades {
     this.#mayRepeat = this.#trades.length > 0;
   }
 
-  get #newestPrice(): number | undefined {
+  /** Whether the venue has cancelled the newest trade, or changed its time. */
+  get #isNewestVoid(): boolean {
     const newest = this.#trades.at(-1);
-    if (newest === undefined) return this.#former?.price;
-    return newest.isCancelled || newest.time !== newest.sent.timestamp ? Number.NaN : newest.price;
+    if (newest === undefined) return this.#former?.areVoid === true;
+    return newest.isCancelled || newest.time !== newest.sent.timestamp;
   }
 
   /**
@@ -138,7 +139,7 @@ export class LastTrades {
     const former = this.#former;
     const isSameTime = timestamp === undefined || timestamp === former?.time;
     if (former?.price !== price || !isSameTime) return 'unmatched';
-    this.#former = { since: former.since, price: Number.NaN };
+    this.#former = { since: former.since, areVoid: true };
     return 'price';
   }
 

@@ -107,12 +107,12 @@ export class PriceBook {
       const { symbol, trade_time, trades_until = trade_time, quote_time } = data;
       // A time that the server had reached is plausible, even if the clock of this gateway is behind.
       const since = (time = Number.NEGATIVE_INFINITY) => (time <= at ? time : this.#lead.limit(time, now));
-      const price = data.source === 'trade' ? data.price : undefined;
       this.#former.set(symbol, {
         trades: {
           since: since(trades_until),
           time: trade_time,
-          price: data.trades_until === undefined ? price : Number.NaN,
+          price: data.source === 'trade' ? data.price : undefined,
+          areVoid: data.trades_until !== undefined,
         },
         quotes: { since: since(quote_time), time: quote_time },
       });
@@ -126,9 +126,9 @@ export class PriceBook {
   inherit(statuses: Iterable<Pick<InstrumentStatus, 'symbol' | 'market' | 'has_price'>>): void {
     for (const { symbol, market, has_price = market !== 'no_price' } of statuses) {
       const former = this.#former.get(symbol);
-      if (has_price || former?.trades.price === undefined) continue;
+      if (has_price || former === undefined) continue;
       const { since } = former.trades;
-      this.#former.set(symbol, { ...former, trades: { since, price: Number.NaN } });
+      this.#former.set(symbol, { ...former, trades: { since, areVoid: true } });
     }
   }
 

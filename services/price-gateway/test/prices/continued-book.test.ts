@@ -180,6 +180,20 @@ describe('a trade that was cancelled before a takeover, and is sent again', () =
     expect(gateways.apply(cancel(3))).toBe('unpriced');
     expect(sent.map((one) => gateways.apply(one))).toEqual(['late', 'late', 'late']);
   });
+
+  it.each(['a takeover', 'a new request'])(
+    'is not the only one: after %s, that before it is, too',
+    (what) => {
+      const gateways = new ChangingGateways();
+      for (const event of [...sent, cancel(3)]) gateways.apply(event);
+      if (what === 'a takeover') gateways.takeOver();
+      else gateways.book.retain(new Set());
+      expect(gateways.apply(cancel(2))).toBe('unpriced');
+      gateways.takeOver();
+      expect(sent.map((one) => gateways.apply(one))).toEqual(['late', 'late', 'late']);
+      expect(gateways.apply(numbered(4))).toMatchObject({ price: 104 });
+    },
+  );
 });
 
 it('takes trades of the time of the takeover for late that are sent again a second time', () => {
