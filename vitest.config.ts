@@ -5,12 +5,15 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** The file for the counts of .ci/run. */
 const results = process.env.TICKBUS_TEST_RESULTS;
 
-/** Only `npm run test:packages` runs it: to build, pack and install takes a minute of CPU time. */
-export const PACKAGES = 'scripts/test/package.test.ts';
+/** Only `npm run test:slow` runs them: they take more than a minute and a half of CPU time. */
+export const SLOW = [
+  'scripts/test/package.test.ts',
+  'scripts/test/documents.test.ts',
+  'demo/test/demo.test.ts',
+];
 
 /** The longest files, which start first: otherwise a worker that ends with one of them runs on alone. */
 const LONGEST = [
-  'demo/test/demo',
   'services/monitor/test/page',
   'integration/sentinel-failover',
   'integration/sentinel-lease',
@@ -32,11 +35,11 @@ export default defineConfig({
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
     // Loading the modules again for every file would double the time. A test restores what it changes in its process.
     isolate: false,
-    // Twice the cores, because most tests wait for servers and processes.
-    maxWorkers: 2 * availableParallelism(),
+    // More than the cores, because most tests wait for servers and processes.
+    maxWorkers: availableParallelism() + 4,
     sequence: { sequencer: LongestFirst },
     include: ['**/test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'dist/**', PACKAGES],
+    exclude: ['**/node_modules/**', 'dist/**', ...SLOW],
     // Some tests start real servers and processes. No test asserts on time.
     testTimeout: 120_000,
     hookTimeout: 120_000,
