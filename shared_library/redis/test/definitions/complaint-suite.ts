@@ -1,8 +1,8 @@
-// The program that was there first learns who defines its channel differently, on any server.
+// The publisher whose definition is recorded logs who defines its channel differently, on any server.
 
 import { errorOf, RecordingLogger } from '@tickbus/test-kit';
 import { useLeasesOnce } from '@tickbus/test-kit/leases';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Channel, defineChannel } from '../../channel/channel.ts';
 import { RedisLease } from '../../lease.ts';
@@ -10,6 +10,7 @@ import { RedisPublisher } from '../../publisher.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import type { Connection } from '../../transport/port.ts';
+import { useConnections } from '../connections.fixture.ts';
 
 const messages = { fill: z.object({ order: z.string(), symbol: z.string() }) };
 const WAIT = { timeout: 60_000, interval: 5 };
@@ -39,15 +40,7 @@ type Fills = ReturnType<typeof definitions>['state' | 'event' | 'plain'];
 
 export function describeComplaints(server: string, connect: () => Promise<Connection>): void {
   describe(`complaints about a definition, on ${server}`, { timeout: 120_000 }, () => {
-    const closing: (() => unknown)[] = [];
-    afterEach(async () => {
-      for (const close of closing.splice(0).reverse()) await close();
-    });
-    const open = async () => {
-      const connection = await connect();
-      closing.push(() => connection.close());
-      return connection;
-    };
+    const { open, closing } = useConnections(connect);
     /** A publisher whose clock stands still between its messages. */
     const program = async (sender: string, connection?: Connection, lease?: RedisLease) => {
       const [logger, clock] = [new RecordingLogger(), new ManualClock()];
@@ -67,7 +60,7 @@ export function describeComplaints(server: string, connect: () => Promise<Connec
         );
       const lines = () => logger.lines.filter(({ level }) => level === 'error' || level === 'warn');
       /** Publishes after each interval until a line is logged. */
-      const told = async (channel: Channel) => {
+      const reportsOn = async (channel: Channel) => {
         const next = async () => {
           clock.skip(READ_INTERVAL_MS);
           await send(channel).catch(() => {});
@@ -77,7 +70,7 @@ export function describeComplaints(server: string, connect: () => Promise<Connec
         for (let time = 0; time < 3; time++) await next();
         return lines();
       };
-      return { publisher, clock, lines, send, told };
+      return { publisher, clock, lines, send, reportsOn };
     };
     const listener = async (channel: Channel, name: string) => {
       const logger = new RecordingLogger();
@@ -95,13 +88,13 @@ export function describeComplaints(server: string, connect: () => Promise<Connec
       ['split', 'splitOtherKey', 'error', ['key'], 'kind=event key=symbol history=10'],
       ['event', 'split', 'warn', ['partitions'], 'kind=event key=order history=10 partitions=16'],
     ] as const)(
-      'a publisher of %s is told about a subscriber of %s, once and by name',
+      'a publisher of %s reports a subscriber of %s, once and by name',
       async (first, second, level, fields, recorded) => {
         const channel = definitions();
         const alpha = await program('alpha');
         await alpha.send(channel[first], 20);
         await listener(channel[second], 'gamma');
-        const lines = await alpha.told(channel[first]);
+        const lines = await alpha.reportsOn(channel[first]);
         expect(lines).toEqual([expect.objectContaining({ level })]);
         expect(lines[0]?.fields).toMatchObject({ channel: channel.name, fields, recorded, by: 'gamma' });
         for (const part of [channel.name, `"${recorded}" by gamma`, 'docs/definitions.md'])
@@ -116,21 +109,21 @@ export function describeComplaints(server: string, connect: () => Promise<Connec
       ['split', 'splitByFour', 'warn', 'partitions'],
       ['event', 'split', 'warn', 'partitions'],
     ] as const)(
-      'a publisher of %s is told about a refused one of %s, once and by name',
+      'a publisher of %s reports a refused one of %s, once and by name',
       async (first, second, level, field) => {
         const channel = definitions();
         const [alpha, beta] = [await program('alpha'), await program('beta')];
         await alpha.send(channel[first], 20);
         for (let time = 0; time < 2; time++)
           expect(await errorOf(beta.send(channel[second], 20))).toMatchObject({ field });
-        const lines = await alpha.told(channel[first]);
+        const lines = await alpha.reportsOn(channel[first]);
         expect(lines).toEqual([expect.objectContaining({ level })]);
         expect(lines[0]?.fields).toMatchObject({ fields: [field], by: 'beta' });
         expect(beta.lines()).toEqual([]);
       },
     );
 
-    it('a lease holder and a publisher that it has ousted are told about each other', async () => {
+    it('a lease holder and a publisher that it has fenced report each other', async () => {
       const channel = definitions();
       const alpha = await program('alpha');
       await alpha.send(channel.state);
@@ -144,16 +137,16 @@ export function describeComplaints(server: string, connect: () => Promise<Connec
       await gained;
       const holder = await program('holder', connection, lease);
       await holder.send(channel.otherKey);
-      const [line, ...others] = await alpha.told(channel.state);
+      const [line, ...others] = await alpha.reportsOn(channel.state);
       expect(line?.fields).toMatchObject({ fields: ['key'], recorded: 'kind=state key=symbol' });
       expect(others).toEqual([]);
-      expect((await holder.told(channel.otherKey))[0]?.fields).toMatchObject({
+      expect((await holder.reportsOn(channel.otherKey))[0]?.fields).toMatchObject({
         fields: ['key'],
         by: 'alpha',
       });
     });
 
-    it('nobody is told about details, agreement, and plain clients', async () => {
+    it('nobody reports details, agreement, and plain clients', async () => {
       const channel = definitions();
       const [alpha, plain] = [await program('alpha'), await program('plain')];
       await alpha.send(channel.event);
@@ -166,7 +159,7 @@ export function describeComplaints(server: string, connect: () => Promise<Connec
       await plain.send(channel.plain);
       plain.clock.skip(READ_INTERVAL_MS);
       await plain.send(channel.plain);
-      expect((await alpha.told(channel.event)).map(({ fields }) => fields)).toEqual([
+      expect((await alpha.reportsOn(channel.event)).map(({ fields }) => fields)).toEqual([
         expect.objectContaining({ fields: ['kind'], by: 'delta' }),
       ]);
       // A publisher of kind plain reads no complaint.

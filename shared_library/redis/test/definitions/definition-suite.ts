@@ -2,7 +2,7 @@
 
 import { EventRecorder, errorOf, RecordingLogger } from '@tickbus/test-kit';
 import { useLeasesOnce } from '@tickbus/test-kit/leases';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Channel, defineChannel } from '../../channel/channel.ts';
 import { DefinitionConflictError } from '../../channel/definition.ts';
@@ -11,6 +11,7 @@ import { RedisPublisher } from '../../publisher.ts';
 import type { ConflictReport } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import type { Connection } from '../../transport/port.ts';
+import { useConnections } from '../connections.fixture.ts';
 
 const messages = { fill: z.object({ order: z.string(), symbol: z.string() }) };
 const FILL = { order: 'o1', symbol: 'AAPL' };
@@ -45,15 +46,7 @@ type Fills = ReturnType<typeof definitions>['state' | 'event' | 'command' | 'pla
 
 export function describeConflicts(server: string, connect: () => Promise<Connection>): void {
   describe(`definitions that disagree, on ${server}`, { timeout: 120_000 }, () => {
-    const closing: (() => unknown)[] = [];
-    afterEach(async () => {
-      for (const close of closing.splice(0).reverse()) await close();
-    });
-    const open = async () => {
-      const connection = await connect();
-      closing.push(() => connection.close());
-      return connection;
-    };
+    const { open, closing } = useConnections(connect);
     const program = async (sender: string) => {
       const logger = new RecordingLogger();
       const publisher = new RedisPublisher({ connection: await open(), sender, logger, deadlineMs: 60_000 });

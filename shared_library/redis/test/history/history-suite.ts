@@ -3,7 +3,7 @@
 import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
 import { useLeasesOnce } from '@tickbus/test-kit/leases';
 import { Random } from '@tickbus/test-kit/random';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { partitionOf } from '../../channel/partitions.ts';
@@ -13,6 +13,7 @@ import type { From } from '../../subscribe/from.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import type { Connection } from '../../transport/port.ts';
 import type { Position } from '../../wire/position.ts';
+import { useConnections } from '../connections.fixture.ts';
 import { leasedPublisher } from '../partitions/partitions.fixture.ts';
 import { type BarsChannel, Bot, barsChannel, range } from './bars.fixture.ts';
 
@@ -25,15 +26,7 @@ let channels = 0;
 /** @param rounds how often a late bot joins while bars are published */
 export function describeHistories(name: string, connect: () => Promise<Connection>, rounds: number): void {
   describe(`from, on ${name}`, () => {
-    const closing: (() => unknown)[] = [];
-    afterEach(async () => {
-      for (const close of closing.splice(0).reverse()) await close();
-    });
-    const open = async () => {
-      const connection = await connect();
-      closing.push(() => connection.close());
-      return connection;
-    };
+    const { open, closing } = useConnections(connect);
     const newChannel = (ofChannel?: number, partitions?: number) =>
       barsChannel(`${name.toUpperCase()}_BARS_${++channels}`, ofChannel, partitions);
     /** A subscriber of its own, with one bot. */
