@@ -3,12 +3,9 @@
 import type { Price } from '../channel/schemas/price-data.ts';
 import type { PriceChannel } from '../channel/venue-channels.ts';
 import { StaleDataError } from '../freshness/stale-data-error.ts';
-import type { Clock } from '../runtime/clock.ts';
-import type { Logger } from '../runtime/logger.ts';
-import type { RedisSubscriber } from '../subscriber.ts';
 import type { DeepReadonly, MessageOf } from '../wire/message.ts';
 import type { Send } from './command-sender.ts';
-import { PriceWatch } from './price-watch.ts';
+import { PriceWatch, type PriceWatchOptions } from './price-watch.ts';
 import { StalePrices } from './stale-prices.ts';
 
 /** A price, with what a handler needs to act on it. */
@@ -33,18 +30,9 @@ export interface PriceEvent {
 /** A promise is awaited before the next price. Meanwhile only the newest price of each symbol waits. */
 export type PriceHandler = (event: PriceEvent) => unknown;
 
-export interface PriceHandlersOptions {
-  readonly bot: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly subscriber: RedisSubscriber;
-  readonly channel: PriceChannel;
-  readonly keys: readonly string[] | undefined;
-  readonly maxAgeMs: number;
+export interface PriceHandlersOptions extends PriceWatchOptions {
   readonly isPaused: () => boolean;
   readonly send: Send;
-  /** `trouble` has changed. */
-  readonly onTrouble: () => void;
 }
 
 export class PriceHandlers {

@@ -28,10 +28,8 @@ interface Group {
   readonly symbols: string[];
 }
 
-/** Milliseconds in which each instrument is judged once, which takes 6 µs. A message costs nothing. */
-const ROUND_MS = 1_000;
-/** Instruments that are judged at a time, so that handlers do not wait for longer than 0.6 ms. */
-const SLICE = 100;
+/** Milliseconds between two checks. One takes 6 µs an instrument; a message costs nothing. */
+const INTERVAL_MS = 1_000;
 /** Milliseconds between two checks if handlers ask for prices that are not fresh. */
 const MIN_INTERVAL_MS = 100;
 /** Milliseconds after the start in which an instrument that was never fresh is not reported: it may be coming. */
@@ -61,10 +59,6 @@ export class PriceWatch {
   lastSymbol: string | undefined;
   readonly #options: PriceWatchOptions;
   readonly #wasFine = new Set<string>();
-  /** By instrument, as of the last check. */
-  readonly #verdicts = new Map<string, Verdict>();
-  /** The instrument that is judged next. */
-  #next = 0;
   #groups: ReadonlyMap<Verdict, Group> = new Map();
   /** The instruments that the last line of a verdict covers, and when it was written. */
   readonly #logged = new Map<Verdict, { readonly symbols: ReadonlySet<string>; readonly at: number }>();
@@ -94,11 +88,12 @@ export class PriceWatch {
       .join(' ');
   }
 
-  /** Whether the log and the status name this verdict. One that is new is looked for at once, for all instruments. */
-  reports(verdict: Verdict): boolean {
+  /** Whether the log and the status name this verdict. If it is new for the instrument, all are checked at once. */
+  reports(verdict: Verdict, symbol: string): boolean {
     const isRunning = this.#startedAt !== undefined && !this.#isClosed;
     const canCheck = this.#options.clock.monotonic() - this.#checkedAt >= MIN_INTERVAL_MS;
-    if (isRunning && canCheck && !this.#groups.has(verdict)) this.#check();
+    const isNew = isRunning && canCheck && !this.#groups.has(verdict);
+    if (isNew && this.#judge(symbol)?.verdict === verdict) this.#check();
     return this.#groups.has(verdict);
   }
 
@@ -115,22 +110,10 @@ export class PriceWatch {
 
   #schedule(): void {
     if (this.#isClosed) return;
-    const slices = Math.max(1, Math.ceil(this.#symbols().length / SLICE));
-    this.#cancelNext = this.#options.clock.after(ROUND_MS / slices, () => {
-      this.#checkSlice();
+    this.#cancelNext = this.#options.clock.after(INTERVAL_MS, () => {
+      this.#check();
       this.#schedule();
     });
-  }
-
-  /** Looks for a change among the next instruments. Only a change is worth a check of all. */
-  #checkSlice(): void {
-    const symbols = this.#symbols();
-    const from = this.#next < symbols.length ? this.#next : 0;
-    this.#next = from + SLICE;
-    const isDue = this.#options.clock.monotonic() - this.#checkedAt >= ROUND_MS / 2;
-    const hasChanged = (symbol: string) => this.#judge(symbol)?.verdict !== this.#verdicts.get(symbol);
-    if (isDue && symbols.slice(from, this.#next).some(hasChanged)) this.#check();
-    else for (const group of this.#groups.values()) this.#log(group);
   }
 
   #check(): void {
@@ -140,9 +123,6 @@ export class PriceWatch {
     if (groups === undefined) return;
     const before = this.#groups;
     this.#groups = groups;
-    this.#verdicts.clear();
-    for (const { verdict, symbols } of groups.values())
-      for (const symbol of symbols) this.#verdicts.set(symbol, verdict);
     for (const { verdict } of groups.values())
       if (!before.has(verdict)) this.#logFrom.set(verdict, before.size === 0 ? now : now + SETTLE_MS);
     for (const group of groups.values()) this.#log(group);

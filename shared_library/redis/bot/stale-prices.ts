@@ -34,7 +34,7 @@ export class StalePrices {
   /** @param isNew whether it is the first time for this price */
   recordStale({ key, verdict, message: reason }: StaleDataError, isNew: boolean): void {
     if (isNew) this.#count++;
-    if (this.#watch.reports(verdict)) return;
+    if (this.#watch.reports(verdict, key)) return;
     if (this.#since.has(key) || this.#since.size >= MAX_SYMBOLS) return;
     this.#since.set(key, this.#clock.monotonic());
     const fields = { bot: this.#bot, symbol: printable(key), verdict, reason };
