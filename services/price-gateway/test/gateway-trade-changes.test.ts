@@ -199,7 +199,7 @@ it('a new gateway does not take a trade for the price that was cancelled before,
   expect(testbed.prices.all.slice(published).map(({ data }) => data.price)).toEqual([104]);
 }, 60_000);
 
-it('ends a band at 16:00 in New York, and tells bots that join later that the subscription went on', async () => {
+it('ends a band at 16:00 in New York, and a late joiner knows that the subscription continued', async () => {
   let aheadMs = 0;
   const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
   const { instruments, reaches } = await startBot({ clock });

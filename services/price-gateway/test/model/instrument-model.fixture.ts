@@ -1,4 +1,4 @@
-// What a venue has said about one instrument, and what of it the gateways were told.
+// A model of one instrument: what the venue has sent, and what the gateways have received of it.
 
 import type { QuoteEvent, TradeEvent, VenueEvent } from '@tickbus/capture';
 import type { PriceMessage } from './desk.fixture.ts';
@@ -8,7 +8,7 @@ export interface VenueTrade {
   readonly sent: TradeEvent;
   price: number;
   isCancelled: boolean;
-  /** A gateway was not told of a change, so it cannot recognise this trade any more. */
+  /** No gateway has received a change of this trade, so none can recognise it any more. */
   isLost: boolean;
 }
 
@@ -23,10 +23,10 @@ export class InstrumentModel {
   readonly trades: VenueTrade[] = [];
   /** The last quote of the venue. */
   quote: QuoteEvent | undefined;
-  /** Prices, bids and asks that a gateway was told to be void. */
+  /** Prices, bids and asks that are void by what a gateway has received. */
   #void = new Set<number>();
   #voidBefore: ReadonlySet<number> = new Set();
-  /** A halt that a gateway was told, and that nothing has ended. */
+  /** The halt that a gateway has received, and that nothing has ended. */
   #halt: Halt | undefined;
   #wasHalted = false;
   /** The trades that the present session has received, and still knows. */
@@ -48,7 +48,7 @@ export class InstrumentModel {
     return this.#halt !== undefined;
   }
 
-  /** Whether the present session was told a price that is valid. */
+  /** Whether the present session has received a valid price. */
   get hasPrice(): boolean {
     const { bid = 0, ask = 0 } = this.#ownQuote ?? {};
     return this.#own.some(({ isCancelled }) => !isCancelled) || (bid > 0 && ask > 0);
@@ -58,13 +58,13 @@ export class InstrumentModel {
     return this.#void.has(price);
   }
 
-  /** What is told from now on takes a moment to arrive. */
+  /** What is received from now on is still on the way to the bots. */
   beginStep(): void {
     this.#voidBefore = new Set(this.#void);
     this.#wasHalted = this.isHalted;
   }
 
-  /** Why a bot must not take this price for fresh now. @param isSettled whether everything told has arrived */
+  /** Why the price must not be `fresh` now. @param isSettled whether nothing is on the way to the bots */
   objectionTo({ price, bid, ask }: PriceMessage['data'], isSettled: boolean): string | undefined {
     if (this.isHalted && (isSettled || this.#wasHalted)) return 'the instrument is halted';
     const isVoid = (value = 0) => this.#void.has(value) && (isSettled || this.#voidBefore.has(value));
